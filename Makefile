@@ -1,0 +1,47 @@
+# The project's commands. `make setup` needs python3 >= 3.11 with venv and pip, make and git; the rest
+# comes into .venv (and uv into .uv, where the machine has none).
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+UV := $(or $(shell command -v uv),.uv/bin/uv)
+BIN := .venv/bin
+
+.PHONY: help setup run test check format lock clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+.uv/bin/uv:
+	$(PYTHON) -m venv .uv
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'
+
+.venv/.ready: requirements.lock pyproject.toml | $(filter .uv/bin/uv,$(UV))
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+setup: .venv/.ready ## everything into .venv, the stakeline command included
+
+run: setup ## both services on this machine, on SQLite
+	$(BIN)/stakeline up
+
+test: setup ## all tests, with branch coverage
+	$(BIN)/pytest --cov --cov-report=term
+
+check: setup ## style, types, import contracts, dependencies
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry src
+
+format: setup ## lay the code out and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: | $(filter .uv/bin/uv,$(UV)) ## pin every dependency, with hashes, for every platform
+	$(UV) pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
+	  --python-version 3.11 --group dev pyproject.toml -o requirements.lock
+
+clean: ## forget what setup and the tools made
+	rm -rf .venv .uv .*_cache .hypothesis .coverage* dist

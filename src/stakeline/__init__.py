@@ -1,0 +1,1 @@
+"""Stakeline takes bets on events at fixed decimal odds and settles each exactly once."""

@@ -1,0 +1,5 @@
+"""`python -m stakeline` is the `stakeline` command."""
+
+from stakeline.cli.commands import main
+
+main()

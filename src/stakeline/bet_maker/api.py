@@ -1,0 +1,99 @@
+"""bet-maker's HTTP calls: the line as it is known here, and the result of a standalone event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from stakeline import contract, db, errors, fields
+from stakeline.bet_maker import events
+from stakeline.bet_maker.standalone import Standalone
+from stakeline.web.application import json_response
+from stakeline.web.links import event_cursor, next_link, read_event_cursor
+from stakeline.web.reading import JsonRoute
+
+if TYPE_CHECKING:
+    from stakeline.bet_maker.follower import Follower
+    from stakeline.bet_maker.writer import Writer
+    from stakeline.db import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the calls of this service work on; `line` is what bets are taken on."""
+
+    database: Database
+    writer: Writer
+    line: Follower | Standalone
+
+
+class KnownEvent(BaseModel):
+    """An event; a standalone bet-maker knows no coefficient and no deadline."""
+
+    event_id: fields.EventId
+    name: str | None
+    coefficient: fields.Coefficient | None
+    deadline: fields.Instant | None
+    status: contract.EventStatus
+    closed_at: fields.Instant | None
+    version: int
+    created_at: fields.Instant
+    updated_at: fields.Instant
+
+
+class StandaloneResult(fields.Body):
+    """The result of an event; another status later is a correction."""
+
+    status: Literal["WIN", "LOSE", "VOID"]
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk this application serves."""
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+DeskHere = Annotated[Desk, Depends(desk_of)]
+EventIdInPath = Annotated[fields.EventId, Path()]
+router = APIRouter(route_class=JsonRoute, tags=["line"])
+
+
+@router.get("/events", response_model=list[KnownEvent])
+async def list_events(
+    request: Request,
+    desk: DeskHere,
+    limit: Annotated[fields.Limit, Query()] = 100,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+) -> Response:
+    """The events that can be bet on now, soonest deadline first; `Link` leads to the next page."""
+    after = read_event_cursor(cursor)
+    now = await desk.line.time()
+    async with desk.database.read() as conn:
+        found = await events.page(conn, now, after, limit + 1)
+    last = found[limit - 1] if len(found) > limit else None
+    link = next_link(request, event_cursor(last.closed_at, last.event_id) if last else None)
+    return json_response([contract.event_body(event) for event in found[:limit]], headers=link)
+
+
+@router.get("/events/{event_id}", response_model=KnownEvent)
+async def get_event(event_id: EventIdInPath, desk: DeskHere) -> Response:
+    """Any event that is known here, open or not."""
+    async with desk.database.read() as conn:
+        return json_response(contract.event_body(await events.find(conn, event_id)))
+
+
+@router.put("/events/{event_id}", response_model=KnownEvent)
+async def decide_event(
+    event_id: EventIdInPath, result: StandaloneResult, desk: DeskHere
+) -> Response:
+    """Standalone only: give the event its result, which settles all its bets."""
+    if not isinstance(desk.line, Standalone):
+        raise errors.NotStandalone
+    async with desk.database.write() as conn:
+        await events.decide(conn, event_id, result.status, await db.now(conn))
+        event = await events.find(conn, event_id)
+    return json_response(contract.event_body(event))

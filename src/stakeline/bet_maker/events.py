@@ -1,0 +1,185 @@
+"""The replica: bet-maker's own copy of the line, and how it follows it.
+
+Functions that write take the connection of a transaction that has locked the cursor.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import sqlalchemy as sa
+
+from stakeline.bet_maker.tables import cursor, events
+from stakeline.contract import Cursor, Event, FeedItem, FeedPage
+from stakeline.errors import EventNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+Mode = Literal["following", "standalone"]
+
+NOBODY = ""
+"""The epoch of a row that no log vouches for: frozen, takes no bets."""
+
+# A row of the same log gives way to a newer version. A row of another log gives way too, unless it
+# was closed here and the new log has not decided it: betting never reopens. What was closed under
+# the old log caps closed_at for ever, so that no late bet comes to stand.
+_APPLY = sa.text("""
+INSERT INTO events (event_id, name, coefficient, deadline, status, closed_at, version, created_at,
+                    updated_at, epoch, closed_cap)
+VALUES (:event_id, :name, :coefficient, :deadline, :status, :closed_at, :version, :created_at,
+        :updated_at, :epoch, NULL)
+ON CONFLICT (event_id) DO UPDATE SET
+    name = excluded.name,
+    coefficient = excluded.coefficient,
+    deadline = excluded.deadline,
+    status = excluded.status,
+    version = excluded.version,
+    created_at = excluded.created_at,
+    updated_at = excluded.updated_at,
+    epoch = excluded.epoch,
+    closed_cap = CASE
+        WHEN events.epoch = excluded.epoch THEN events.closed_cap
+        WHEN events.status <> 'NEW' OR events.closed_at <= :now THEN events.closed_at END,
+    closed_at = CASE
+        WHEN events.epoch = excluded.epoch AND events.closed_cap < excluded.closed_at
+            THEN events.closed_cap
+        WHEN events.epoch <> excluded.epoch AND events.closed_at < excluded.closed_at
+            AND (events.status <> 'NEW' OR events.closed_at <= :now)
+            THEN events.closed_at
+        ELSE excluded.closed_at END
+WHERE CASE
+    WHEN events.epoch = excluded.epoch THEN excluded.version > events.version
+    WHEN events.status <> 'NEW' OR events.closed_at <= :now THEN excluded.status <> 'NEW'
+    ELSE true END
+""")
+
+# A standalone bet-maker decides its events itself: the same row, the same rule.
+_DECIDE = sa.text("""
+INSERT INTO events (event_id, status, closed_at, version, created_at, updated_at, epoch)
+VALUES (:event_id, :status, :now, 1, :now, :now, 'standalone')
+ON CONFLICT (event_id) DO UPDATE SET
+    status = excluded.status,
+    closed_at = CASE WHEN events.closed_at < :now THEN events.closed_at ELSE :now END,
+    version = events.version + 1,
+    updated_at = :now
+WHERE events.status <> excluded.status
+""")
+
+
+async def found_cursor(conn: AsyncConnection, mode: Mode) -> Mode:
+    """Write the mode into a new database; the mode that an older one has."""
+    known: Mode | None = await conn.scalar(sa.select(cursor.c.mode))
+    if known is None:
+        epoch = "standalone" if mode == "standalone" else None
+        await conn.execute(cursor.insert().values(id=1, mode=mode, epoch=epoch, seq=0, at=0))
+    return known or mode
+
+
+async def read_cursor(conn: AsyncConnection, *, lock: bool = False) -> Cursor | None:
+    """How far the line has been applied; None before the first snapshot.
+
+    Args:
+        conn: a connection.
+        lock: keep others from applying until this transaction ends.
+    """
+    row = (
+        await conn.execute(sa.select(cursor).with_for_update() if lock else sa.select(cursor))
+    ).one()
+    return None if row.epoch is None else Cursor(row.epoch, row.seq, row.at)
+
+
+async def apply_page(conn: AsyncConnection, page: FeedPage) -> Cursor | None:
+    """Apply a feed page, all of it that is next; the cursor after that.
+
+    Items at or below the cursor and those of another log are dropped; after a gap nothing is
+    applied, so the next request asks for what is missing.
+    """
+    at = await read_cursor(conn, lock=True)
+    if at is None or at.epoch != page.epoch:
+        return at
+    items = [item for item in page.items if item.seq > at.seq]
+    if not items or [item.seq for item in items] != list(range(at.seq + 1, items[-1].seq + 1)):
+        return at
+    await _apply(conn, page.epoch, items, page.received_at)
+    await _set_cursor(conn, last := Cursor(page.epoch, items[-1].seq, items[-1].at))
+    return last
+
+
+async def apply_snapshot(
+    conn: AsyncConnection,
+    top: Cursor,
+    received_at: int,
+    portions: Iterable[Sequence[tuple[str, Event | None]]],
+) -> None:
+    """Take a whole snapshot as the line, and go on from there.
+
+    Rows that were here count as another log's, even where the new log bears the old one's name (it
+    was restored from a backup): events that the snapshot does not have take no more bets.
+
+    Args:
+        conn: the transaction.
+        top: where the feed goes on.
+        received_at: line-provider's time when it began the snapshot.
+        portions: the events with their ids.
+    """
+    await conn.execute(events.update().values(epoch=NOBODY))
+    for portion in portions:
+        items = [FeedItem(top.seq, top.at, event_id, event) for event_id, event in portion]
+        await _apply(conn, top.epoch, items, received_at)
+    await _set_cursor(conn, top)
+
+
+async def decide(conn: AsyncConnection, event_id: str, status: str, now: int) -> None:
+    """Give a standalone event its result, or another one: a correction."""
+    await conn.execute(_DECIDE, {"event_id": event_id, "status": status, "now": now})
+
+
+async def find(conn: AsyncConnection, event_id: str) -> sa.Row[Any]:
+    """The event's row.
+
+    Raises:
+        EventNotFound: none with this id is known here.
+    """
+    row = (await conn.execute(sa.select(events).where(events.c.event_id == event_id))).one_or_none()
+    if row is None:
+        raise EventNotFound
+    return row
+
+
+async def page(
+    conn: AsyncConnection, now: int, after: tuple[int, str], limit: int
+) -> Sequence[sa.Row[Any]]:
+    """Up to `limit` events that take bets at `now`, soonest first, after (closed_at, id)."""
+    rows = await conn.execute(
+        sa.select(events)
+        .join(cursor, cursor.c.epoch == events.c.epoch)
+        .where(
+            events.c.status == "NEW",
+            events.c.closed_at > now,
+            sa.tuple_(events.c.closed_at, events.c.event_id) > sa.tuple_(*after),
+        )
+        .order_by(events.c.closed_at, events.c.event_id)
+        .limit(limit)
+    )
+    return rows.all()
+
+
+async def _apply(conn: AsyncConnection, epoch: str, items: Sequence[FeedItem], now: int) -> None:
+    readable = [item.event for item in items if item.event is not None]
+    if readable:
+        values = [dict(event) | {"epoch": epoch, "now": now} for event in readable]
+        await conn.execute(_APPLY, values)
+    # Only its last state counts, and it cannot be read: no bets until a later item can.
+    last = {item.event_id: item.event for item in items}
+    frozen = [event_id for event_id, event in last.items() if event is None]
+    if frozen:
+        await conn.execute(
+            events.update().where(events.c.event_id.in_(frozen)).values(epoch=NOBODY)
+        )
+
+
+async def _set_cursor(conn: AsyncConnection, to: Cursor) -> None:
+    await conn.execute(cursor.update().values(epoch=to.epoch, seq=to.seq, at=to.at))

@@ -1,0 +1,185 @@
+"""Following the line: pulling its feed, and knowing line-provider's time from it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from stakeline import clock
+from stakeline.bet_maker import events
+from stakeline.bet_maker.bets import Stamp
+from stakeline.bet_maker.line import FeedUnreachable, Line
+from stakeline.contract import UnreadableItem
+from stakeline.errors import FeedChanged, MalformedJson, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from stakeline.contract import Cursor, FeedPage
+    from stakeline.db import Database
+
+log = structlog.get_logger(__name__)
+
+FRESH_US = 5 * clock.US_PER_S
+"""How old a fix may be for bets to be taken on it."""
+WAIT_S = 1.0
+PAUSE_S = 0.5
+STEP_US = clock.US_PER_S
+"""A jump of line-provider's clock, against the steady one here, that is worth an alarm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """The newest feed answer whose head has been applied: line-provider's time, and freshness.
+
+    Attributes:
+        received_at: line-provider's time when it got the request, microseconds.
+        sent: the steady clock here when the request was sent, microseconds.
+    """
+
+    received_at: int
+    sent: int
+
+    def time_at(self, steady: int) -> int:
+        """An upper bound of line-provider's time when the steady clock here shows `steady`."""
+        return self.received_at + steady - self.sent
+
+
+class Follower:
+    """Keeps the replica at the line's head; each process has its own, what they apply is shared."""
+
+    def __init__(self, database: Database, line: Line, registry: CollectorRegistry) -> None:
+        self._database = database
+        self._line = line
+        self._fix: Fix | None = None
+        self._trouble: str | None = "the line has not been heard yet"
+        self._applied = Counter(
+            "stakeline_feed_items_total", "Feed items applied.", registry=registry
+        )
+        self._steps = Counter(
+            "stakeline_line_clock_steps_total",
+            "Jumps of line-provider's clock by more than a second.",
+            registry=registry,
+        )
+        Gauge(
+            "stakeline_feed_age_seconds", "Age of the newest fix.", registry=registry
+        ).set_function(self._age_s)
+
+    async def stamp(self) -> Stamp:
+        """The stamp of a bet whose request has just been read to its end."""
+        steady, fix = clock.steady(), self._fix
+        if fix is None:
+            return Stamp(0, 0, fresh=False)
+        return Stamp(fix.time_at(steady), fix.received_at, steady - fix.sent <= FRESH_US)
+
+    async def time(self) -> int:
+        """Line-provider's time, for display; before the first fix the local clock's."""
+        return clock.now() if self._fix is None else self._fix.time_at(clock.steady())
+
+    def why_stale(self) -> str | None:
+        """None while bets can be taken, else what keeps them from it."""
+        if self._fix is not None and clock.steady() - self._fix.sent <= FRESH_US:
+            return None
+        return self._trouble or "the line has not been heard for more than 5 s"
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Follow the line until the block ends."""
+        task = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _run(self) -> None:
+        wait_s = 0.0
+        while True:
+            try:
+                await self._step(wait_s)
+            except (
+                FeedChanged,
+                FeedUnreachable,
+                MalformedJson,
+                Unavailable,
+                UnreadableItem,
+            ) as error:
+                self._complain(error)
+                wait_s = 0.0
+                await asyncio.sleep(PAUSE_S)
+            except Exception as error:
+                log.exception("following failed", exc_info=error)
+                self._complain(error)
+                await asyncio.sleep(PAUSE_S)
+            else:
+                self._trouble = None
+                wait_s = WAIT_S
+
+    async def _step(self, wait_s: float) -> None:
+        async with self._database.read() as conn:
+            cursor = await events.read_cursor(conn)
+        if cursor is None:
+            cursor = await self._start()
+        sent = clock.steady()
+        page = await self._line.feed(cursor, wait_s)
+        applied = await self._apply(page) if page.items else cursor
+        if applied is not None and applied.epoch == page.epoch and applied.seq >= page.head:
+            self._take_fix(Fix(page.received_at, sent))
+
+    async def _start(self) -> Cursor:
+        async with self._line.snapshot() as snapshot, self._database.write() as conn:
+            cursor = await events.read_cursor(conn, lock=True)
+            if cursor is not None:
+                return cursor  # another process was quicker
+            await events.apply_snapshot(
+                conn, snapshot.top, snapshot.received_at, snapshot.portions()
+            )
+            return snapshot.top
+
+    async def _apply(self, page: FeedPage) -> Cursor | None:
+        async with self._database.write() as conn:
+            cursor = await events.apply_page(conn, page)
+        self._applied.inc(len(page.items))
+        for item in page.items:
+            if item.event is None:
+                log.error("unreadable event: frozen", event_id=item.event_id, seq=item.seq)
+        return cursor
+
+    def _take_fix(self, fix: Fix) -> None:
+        if self._fix is not None:
+            step = fix.received_at - self._fix.time_at(fix.sent)
+            if abs(step) > STEP_US:
+                self._steps.inc()
+                log.error("line-provider's clock has jumped", step_s=step / clock.US_PER_S)
+        self._fix = fix
+
+    def _complain(self, error: Exception) -> None:
+        trouble = str(error) or type(error).__name__
+        if isinstance(error, FeedChanged):
+            trouble = f"{trouble} Run `stakeline bet-maker resync` to follow it from where it is."
+        if trouble != self._trouble:
+            log.warning("the line cannot be followed", why=trouble)
+        self._trouble = trouble
+
+    def _age_s(self) -> float:
+        fix = self._fix
+        return float("inf") if fix is None else (clock.steady() - fix.sent) / clock.US_PER_S
+
+
+async def resync(database: Database, line: Line) -> Cursor:
+    """Take the line as it now is, whatever log was followed before; where the feed goes on.
+
+    Raises:
+        FeedUnreachable: line-provider does not answer as it should; nothing was changed.
+        UnreadableItem: it answers what this release cannot read; nothing was changed.
+        Unavailable: the database cannot be written; nothing was changed.
+    """
+    async with line.snapshot() as snapshot, database.write() as conn:
+        await events.read_cursor(conn, lock=True)
+        await events.apply_snapshot(conn, snapshot.top, snapshot.received_at, snapshot.portions())
+        return snapshot.top

@@ -1,0 +1,138 @@
+"""Asking line-provider: one feed page, one snapshot. Every request has a deadline of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import IO, TYPE_CHECKING
+
+import httpx2
+
+from stakeline import clock, contract
+from stakeline.errors import FeedChanged
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from stakeline.contract import Cursor, Event, FeedPage
+
+PAGE = 500
+PORTION = 500
+MOST_BYTES = 1024 * 1024
+ANSWER_S = 1.0
+"""How long an answer may take beyond the time it was asked to wait."""
+SNAPSHOT_S = 300.0
+_IN_MEMORY = 16 * MOST_BYTES
+
+
+class FeedUnreachable(Exception):
+    """Line-provider does not answer, or not as it should."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A whole line, on disk: the cursor to go on from, line-provider's time, and every event."""
+
+    top: Cursor
+    received_at: int
+    lines: IO[bytes]
+
+    def portions(self) -> Iterator[list[tuple[str, Event | None]]]:
+        """The events with their ids, some at a time.
+
+        Raises:
+            UnreadableItem: not even an id could be read.
+        """
+        while portion := list(islice(self.lines, PORTION)):
+            yield [contract.read_snapshot_event(line) for line in portion]
+
+
+class Line:
+    """Line-provider, as seen from here.
+
+    Args:
+        url: its address, without a slash at the end.
+    """
+
+    def __init__(self, url: str) -> None:
+        # No redirects are followed, and no proxy or netrc of the environment is asked.
+        self._client = httpx2.AsyncClient(base_url=url, timeout=None, trust_env=False)
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._client.aclose()
+
+    async def feed(self, cursor: Cursor, wait_s: float) -> FeedPage:
+        """The items after `cursor`: at once when there are any, else none after `wait_s`.
+
+        Raises:
+            FeedChanged: it does not have the cursor's item: this is another log.
+            FeedUnreachable: no answer within `wait_s` + 1 s, or not one as it should be.
+            UnreadableItem: something that this release cannot read.
+            MalformedJson: not JSON.
+        """
+        query = {
+            "after": str(cursor.seq),
+            "epoch": cursor.epoch,
+            "at": clock.text(cursor.at),
+            "limit": str(PAGE),
+            "wait": str(wait_s),
+        }
+        async with (
+            _deadline(wait_s + ANSWER_S),
+            self._client.stream("GET", "/feed", params=query) as answer,
+        ):
+            body = await _body(answer)
+        if answer.status_code == httpx2.codes.CONFLICT:
+            raise FeedChanged
+        if answer.status_code != httpx2.codes.OK:
+            raise FeedUnreachable(f"line-provider answers {answer.status_code}.")
+        return contract.read_page(body)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Snapshot]:
+        """The whole line, fetched before it is used, so that no transaction waits for a network.
+
+        Raises:
+            FeedUnreachable: it does not answer as it should, or not to the end.
+            UnreadableItem: something that this release cannot read.
+            MalformedJson: not JSON.
+        """
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
+            async with (
+                _deadline(SNAPSHOT_S),
+                self._client.stream("GET", "/feed/snapshot") as answer,
+            ):
+                if answer.status_code != httpx2.codes.OK:
+                    raise FeedUnreachable(f"line-provider answers {answer.status_code}.")
+                async for chunk in answer.aiter_bytes():
+                    spool.write(chunk)
+            spool.seek(0)
+            top, received_at = contract.read_snapshot_top(spool.readline())
+            yield Snapshot(top, received_at, spool)
+
+
+@asynccontextmanager
+async def _deadline(seconds: float) -> AsyncIterator[None]:
+    # httpx's own timeouts are per read: a peer that drips bytes would hold a request for ever.
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise FeedUnreachable("line-provider does not answer in time.") from None
+    except httpx2.HTTPError as error:
+        raise FeedUnreachable(
+            f"line-provider cannot be reached: {type(error).__name__}."
+        ) from error
+
+
+async def _body(answer: httpx2.Response) -> bytes:
+    body = bytearray()
+    async for chunk in answer.aiter_bytes():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise FeedUnreachable("line-provider's answer is longer than 1 MiB.")
+    return bytes(body)

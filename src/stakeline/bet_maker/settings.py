@@ -1,0 +1,32 @@
+"""bet-maker's settings, from the environment."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stakeline import db, settings
+
+
+class Settings(BaseSettings):
+    """Every setting is an environment variable with the prefix `BET_MAKER_`."""
+
+    model_config = SettingsConfigDict(env_prefix="BET_MAKER_", frozen=True)
+
+    database_url: Annotated[str, AfterValidator(db.check_url)] = (
+        "sqlite:///stakeline-data/bet-maker.sqlite3"
+    )
+    host: Annotated[str, AfterValidator(settings.loopback)] = "127.0.0.1"
+    port: int = Field(default=8001, ge=0, le=65535)
+    root_path: Annotated[str, AfterValidator(settings.root_path)] = ""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    line_provider_url: Annotated[str, AfterValidator(settings.http_url)] | None = None
+    standalone: bool = False
+
+    @model_validator(mode="after")
+    def _one_line(self) -> Self:
+        if self.standalone == (self.line_provider_url is not None):
+            raise ValueError("set one of BET_MAKER_LINE_PROVIDER_URL and BET_MAKER_STANDALONE=1")
+        return self

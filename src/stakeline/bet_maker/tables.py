@@ -1,0 +1,81 @@
+"""bet-maker's tables. Times are microseconds in UTC, amounts cents, coefficients hundredths."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from stakeline.contract import STATUSES
+from stakeline.db import BigInt
+
+metadata = sa.MetaData()
+
+ACCEPTS = ("exact", "better", "any")
+"""Which coefficient a user takes: the one they saw, that or a better one, or whatever it is."""
+
+cursor = sa.Table(
+    "cursor",
+    metadata,
+    sa.Column("id", BigInt, sa.CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
+    sa.Column("mode", sa.Text, sa.CheckConstraint("mode IN ('following', 'standalone')")),
+    sa.Column("epoch", sa.Text, comment="the log that is followed; null until the first snapshot"),
+    sa.Column("seq", BigInt, nullable=False),
+    sa.Column("at", BigInt, nullable=False),
+    sqlite_strict=True,
+    comment="One row: how far the line has been applied. Locked by every application.",
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text),
+    sa.Column("coefficient", BigInt, comment="null when standalone"),
+    sa.Column("deadline", BigInt, comment="null when standalone"),
+    sa.Column("status", sa.Text, sa.CheckConstraint(f"status IN {STATUSES}"), nullable=False),
+    sa.Column("closed_at", BigInt, nullable=False),
+    sa.Column("version", BigInt, nullable=False),
+    sa.Column("created_at", BigInt, nullable=False),
+    sa.Column("updated_at", BigInt, nullable=False),
+    sa.Column(
+        "epoch",
+        sa.Text,
+        nullable=False,
+        comment="the log that vouches for this row; bets are taken only if it is the cursor's",
+    ),
+    sa.Column("closed_cap", BigInt, comment="an earlier log closed it then: it never opens after"),
+    sa.Index("events_open", "closed_at", "event_id", sqlite_where=sa.text("status = 'NEW'")),
+    sqlite_strict=True,
+    comment="The replica: the line as far as the cursor.",
+)
+
+users = sa.Table(
+    "users",
+    metadata,
+    sa.Column("user_id", BigInt, primary_key=True),
+    sa.Column("username", sa.Text, nullable=False, unique=True),
+    sqlite_strict=True,
+)
+
+bets = sa.Table(
+    "bets",
+    metadata,
+    sa.Column("bet_id", sa.Text, primary_key=True, comment="a UUIDv7 of placed_at"),
+    sa.Column("user_id", BigInt, sa.ForeignKey("users.user_id"), nullable=False),
+    sa.Column("key", sa.Text, comment="the Idempotency-Key"),
+    sa.Column("event_id", sa.Text, sa.ForeignKey("events.event_id"), nullable=False),
+    sa.Column("amount", BigInt, sa.CheckConstraint("amount > 0"), nullable=False),
+    sa.Column("coefficient", BigInt, comment="the one given; null when standalone"),
+    sa.Column("asked_coefficient", BigInt, comment="the one the user saw"),
+    sa.Column("accept", sa.Text, sa.CheckConstraint(f"accept IN {ACCEPTS}"), nullable=False),
+    sa.Column(
+        "placed_at", BigInt, nullable=False, comment="by line-provider's clock, at the latest"
+    ),
+    sa.Column("event_version", BigInt, nullable=False),
+    sa.Column("feed_seq", BigInt, nullable=False, comment="the cursor when it was accepted"),
+    sa.Column("fix_at", BigInt, nullable=False, comment="line-provider's time of the fix it used"),
+    sa.UniqueConstraint("user_id", "key"),
+    sa.Index("bets_of_user", "user_id", "bet_id"),
+    sa.Index("bets_of_event", "event_id", "bet_id"),
+    sqlite_strict=True,
+    comment="Never changed, never removed; a bet's status is derived from its event.",
+)

@@ -1,0 +1,129 @@
+"""Group commit: bets that arrive while a commit is under way share the next one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from sqlalchemy.exc import DBAPIError
+
+from stakeline.bet_maker import bets
+from stakeline.errors import Internal, Overloaded, Problem, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from stakeline.bet_maker.bets import Asked, Bet
+    from stakeline.db import Database
+
+log = structlog.get_logger(__name__)
+
+MOST_IN_GROUP = 1000
+MOST_WAITING = 10_000
+"""Bets that may wait; the next ones are told to come back."""
+
+
+@dataclass(slots=True)
+class _Request:
+    """The bets of one request, which stay together, and where their answers go."""
+
+    asked: Sequence[Asked]
+    answered: asyncio.Future[list[Bet | Problem]] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
+class Writer:
+    """Takes bets from requests and accepts them in groups, one transaction after another."""
+
+    def __init__(
+        self, database: Database, registry: CollectorRegistry, *, standalone: bool
+    ) -> None:
+        self._database = database
+        self._standalone = standalone
+        self._waiting: deque[_Request] = deque()
+        self._count = 0
+        self._arrived = asyncio.Event()
+        self._groups = Histogram(
+            "stakeline_bets_per_commit",
+            "How many bets shared one commit.",
+            registry=registry,
+            buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
+        )
+        self._outcomes = Counter(
+            "stakeline_bets_total", "Bets asked for, by outcome.", ["outcome"], registry=registry
+        )
+
+    async def place(self, asked: Sequence[Asked]) -> list[Bet | Problem]:
+        """Each bet's own answer, in order, once all of them are decided and on disk.
+
+        A caller who stops waiting changes nothing: the bets are decided all the same.
+
+        Raises:
+            Overloaded: too many bets wait; none of these was taken.
+        """
+        if self._count + len(asked) > MOST_WAITING:
+            raise Overloaded
+        request = _Request(asked)
+        self._waiting.append(request)
+        self._count += len(asked)
+        self._arrived.set()
+        return await request.answered
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Accept what is placed, until the block ends."""
+        task = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _run(self) -> None:
+        while True:
+            await self._arrived.wait()
+            group = self._next_group()
+            answers = await self._commit([asked for request in group for asked in request.asked])
+            ends = [0]
+            for request in group:
+                ends.append(ends[-1] + len(request.asked))
+            for request, (start, end) in zip(group, pairwise(ends), strict=True):
+                if not request.answered.done():  # its caller may have gone
+                    request.answered.set_result(answers[start:end])
+
+    def _next_group(self) -> list[_Request]:
+        group = [self._waiting.popleft()]
+        size = len(group[0].asked)
+        while self._waiting and size + len(self._waiting[0].asked) <= MOST_IN_GROUP:
+            group.append(self._waiting.popleft())
+            size += len(group[-1].asked)
+        self._count -= size
+        if not self._waiting:
+            self._arrived.clear()
+        self._groups.observe(size)
+        return group
+
+    async def _commit(self, asked: Sequence[Asked]) -> list[Bet | Problem]:
+        """The answers of one transaction; if the data broke it, of one transaction a bet."""
+        answers: list[Bet | Problem]
+        try:
+            async with self._database.write() as conn:
+                answers = await bets.accept(conn, asked, standalone=self._standalone)
+        except Unavailable as problem:
+            log.warning("bets not written", bets=len(asked), cause=str(problem.__cause__))
+            answers = [problem] * len(asked)
+        except DBAPIError as error:
+            log.exception("a bet broke its group", bets=len(asked), exc_info=error)
+            if len(asked) == 1:
+                return [Internal()]
+            return [(await self._commit([one]))[0] for one in asked]
+        for answer in answers:
+            self._outcomes.labels(answer.code if isinstance(answer, Problem) else "accepted").inc()
+        return answers

@@ -1,0 +1,1 @@
+"""The command line: up, line-provider, bet-maker, import, replay."""

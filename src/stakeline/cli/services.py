@@ -1,0 +1,146 @@
+"""Both services as two processes of this machine, for `up`, `replay` and the tests."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx2
+
+from stakeline.web.serving import bind
+
+if TYPE_CHECKING:
+    import socket
+    from asyncio.subprocess import Process
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+HOST = "127.0.0.1"
+STOP_S = 10.0
+READY_S = 20.0
+
+
+class ServiceFailed(Exception):
+    """A service ended, or did not become ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Two services that answer: their addresses, and their processes."""
+
+    line_provider: str
+    bet_maker: str
+    processes: dict[str, Process]
+
+    async def wait(self) -> str:
+        """The name of the service that ends first."""
+        waits = {asyncio.create_task(p.wait()): name for name, p in self.processes.items()}
+        done, left = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for task in left:
+            task.cancel()
+        return waits[done.pop()]
+
+
+@asynccontextmanager
+async def running(
+    data_dir: Path | None,
+    line_provider_port: int = 0,
+    bet_maker_port: int = 0,
+    *,
+    quiet: bool = False,
+) -> AsyncIterator[Running]:
+    """Both services on SQLite, ready to serve; stopped at the end of the block.
+
+    Args:
+        data_dir: where their databases are; None for where their settings say.
+        line_provider_port: 0 for any that is free.
+        bet_maker_port: 0 for any that is free.
+        quiet: log only what is wrong.
+
+    Raises:
+        OSError: a port is taken.
+        ServiceFailed: one ended instead of becoming ready; it has said why on standard error.
+    """
+    with contextlib.ExitStack() as stack:
+        lines = stack.enter_context(contextlib.closing(bind(HOST, line_provider_port)))
+        bets = stack.enter_context(contextlib.closing(bind(HOST, bet_maker_port)))
+        line_provider, bet_maker = _address(lines), _address(bets)
+        environment = dict(os.environ)
+        environment["BET_MAKER_LINE_PROVIDER_URL"] = line_provider
+        if data_dir is not None:
+            for service in ("line-provider", "bet-maker"):
+                prefix = service.replace("-", "_").upper()
+                file = (data_dir / f"{service}.sqlite3").absolute()
+                environment[f"{prefix}_DATABASE_URL"] = f"sqlite:///{file}"
+        if quiet:
+            environment["LINE_PROVIDER_LOG_LEVEL"] = environment["BET_MAKER_LOG_LEVEL"] = "ERROR"
+        processes = {
+            "line-provider": await start("line-provider", lines, environment),
+            "bet-maker": await start("bet-maker", bets, environment),
+        }
+    services = Running(line_provider, bet_maker, processes)
+    try:
+        await asyncio.gather(
+            wait_until_ready("line-provider", line_provider, processes["line-provider"]),
+            wait_until_ready("bet-maker", bet_maker, processes["bet-maker"]),
+        )
+        yield services
+    finally:
+        await asyncio.gather(*(stop(process) for process in processes.values()))
+
+
+async def start(service: str, sock: socket.socket, environment: dict[str, str]) -> Process:
+    """A service's process on a socket that is bound already, so that no port can be lost to a race.
+
+    Args:
+        service: `line-provider` or `bet-maker`.
+        sock: the socket.
+        environment: its whole environment.
+    """
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "stakeline", service, "--fd", str(sock.fileno())),
+        env=environment,
+        pass_fds=[sock.fileno()],
+        stdin=asyncio.subprocess.DEVNULL,
+    )
+
+
+async def wait_until_ready(service: str, address: str, process: Process) -> None:
+    """Return once `/readyz` says yes.
+
+    Raises:
+        ServiceFailed: the process ended, or 20 s went by.
+    """
+    async with httpx2.AsyncClient(base_url=address, timeout=1, trust_env=False) as client:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(READY_S):
+                while process.returncode is None:
+                    with contextlib.suppress(httpx2.HTTPError):
+                        if (await client.get("/readyz")).is_success:
+                            return
+                    await asyncio.sleep(0.05)
+    raise ServiceFailed(f"{service} did not become ready")
+
+
+async def stop(process: Process) -> None:
+    """End a service as a machine's own supervisor would: SIGTERM, and after 10 s SIGKILL."""
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGTERM)
+    try:
+        async with asyncio.timeout(STOP_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _address(sock: socket.socket) -> str:
+    return f"http://{HOST}:{sock.getsockname()[1]}"

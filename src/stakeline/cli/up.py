@@ -1,0 +1,59 @@
+"""`stakeline up`: both services until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from stakeline.cli import services
+from stakeline.cli.services import Running, ServiceFailed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+console = Console(soft_wrap=True, highlight=False)
+complaints = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def run(data_dir: Path | None, line_provider_port: int, bet_maker_port: int) -> int:
+    """Serve both until SIGINT or SIGTERM: 0; 1 if one of them ended by itself or never started."""
+    return asyncio.run(_up(data_dir, line_provider_port, bet_maker_port))
+
+
+async def _up(data_dir: Path | None, line_provider_port: int, bet_maker_port: int) -> int:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stopped.set)
+    try:
+        async with services.running(data_dir, line_provider_port, bet_maker_port) as running:
+            _greet(running)
+            return await _until(running, stopped)
+    except OSError as error:
+        complaints.print(
+            f"stakeline up: port {line_provider_port} or {bet_maker_port}: {error.strerror}"
+        )
+    except ServiceFailed as error:
+        complaints.print(f"stakeline up: {error}")
+    return 1
+
+
+async def _until(running: Running, stopped: asyncio.Event) -> int:
+    ended = asyncio.create_task(running.wait())
+    told = asyncio.create_task(stopped.wait())
+    await asyncio.wait({ended, told}, return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    if stopped.is_set():
+        ended.cancel()
+        return 0
+    complaints.print(f"stakeline up: {ended.result()} ended by itself; stopping the other")
+    return 1
+
+
+def _greet(running: Running) -> None:
+    console.print(f"line-provider  {running.line_provider}  docs {running.line_provider}/docs")
+    console.print(f"bet-maker      {running.bet_maker}  docs {running.bet_maker}/docs")
+    console.print("Ctrl-C stops both.")

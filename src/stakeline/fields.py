@@ -1,0 +1,114 @@
+"""The fields of requests and feed items: pydantic types that end in the ground floor's own units.
+
+Every type takes what `strictjson` reads, numbers as their own text; the same type serves query and
+path parameters, which are text anyway. What is refused is told by rule, never by repeating it.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, PlainValidator, WithJsonSchema
+
+from stakeline import clock, ids, money
+from stakeline.strictjson import Number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic.config import JsonDict
+
+MAX_NAME = 200
+
+
+class Body(BaseModel):
+    """A request's body: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _field(read: Callable[[Any], Any], schema: JsonDict) -> tuple[PlainValidator, WithJsonSchema]:
+    return PlainValidator(read), WithJsonSchema(schema)
+
+
+def _text_of(value: object, what: str, *, number: bool) -> str:
+    if isinstance(value, str):
+        return value
+    if number and isinstance(value, Number):
+        return value.text
+    raise ValueError(f"must be {what}")
+
+
+def _amount(value: object) -> int:
+    return money.parse_hundredths(_text_of(value, "a number", number=True), money.MAX_AMOUNT)
+
+
+def _coefficient(value: object) -> int:
+    return money.parse_hundredths(_text_of(value, "a number", number=True), money.MAX_COEFFICIENT)
+
+
+def _event_id(value: object) -> str:
+    if isinstance(value, Number):
+        return str(ids.parse_integer(value.text))
+    return ids.parse_event_id(_text_of(value, "a string or a whole number", number=False))
+
+
+def _instant(value: object) -> int:
+    if isinstance(value, Number):
+        return clock.parse_unix(value.text)
+    return clock.parse_instant(_text_of(value, "a time", number=False))
+
+
+def _instant_in_query(value: str) -> int:
+    return clock.parse_unix(value) if value.isdigit() else clock.parse_instant(value)
+
+
+def _line_of_text(value: object) -> str:
+    line = unicodedata.normalize("NFC", _text_of(value, "a string", number=False))
+    if not 1 <= len(line) <= MAX_NAME:
+        raise ValueError(f"must be 1 to {MAX_NAME} characters long")
+    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in line):
+        raise ValueError("must be one line without control characters")
+    return line
+
+
+def _limit(value: object) -> int:
+    return ids.parse_integer(_text_of(value, "a whole number", number=True), 1, 1000)
+
+
+def _count(value: object) -> int:
+    return ids.parse_integer(_text_of(value, "a whole number", number=True))
+
+
+_HUNDREDTHS: JsonDict = {"type": "number", "multipleOf": 0.01, "exclusiveMinimum": 0}
+_TIME: JsonDict = {"type": "string", "format": "date-time", "examples": ["2026-08-01T18:00:00Z"]}
+
+Amount = Annotated[
+    int, *_field(_amount, _HUNDREDTHS | {"maximum": 999_999_999.99, "examples": [10.5]})
+]
+"""A stake in cents; JSON: a number (or numeric string) with at most two decimals."""
+Coefficient = Annotated[
+    int, *_field(_coefficient, _HUNDREDTHS | {"maximum": 10_000, "examples": [1.95]})
+]
+"""Decimal odds in hundredths; JSON: a number (or numeric string) with at most two decimals."""
+EventId = Annotated[
+    str,
+    *_field(
+        _event_id,
+        {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$", "examples": ["arsenal-chelsea"]},
+    ),
+]
+"""An event's id; a non-negative whole number is taken too and kept as its decimal text."""
+Instant = Annotated[int, *_field(_instant, _TIME)]
+"""Microseconds; JSON: RFC 3339 with a zone, or whole unix seconds."""
+InstantInQuery = Annotated[int, *_field(_instant_in_query, _TIME)]
+"""Microseconds; in a query: RFC 3339 with a zone, or whole unix seconds."""
+LineOfText = Annotated[
+    str, *_field(_line_of_text, {"type": "string", "minLength": 1, "maxLength": MAX_NAME})
+]
+"""One line of text, up to 200 characters, in NFC."""
+Limit = Annotated[int, *_field(_limit, {"type": "integer", "minimum": 1, "maximum": 1000})]
+"""How many rows a page may have."""
+Count = Annotated[int, *_field(_count, {"type": "integer", "minimum": 0})]
+"""A whole number from 0."""

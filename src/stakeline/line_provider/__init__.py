@@ -1,0 +1,1 @@
+"""line-provider owns the line: events, their coefficient, deadline and result."""

@@ -1,0 +1,211 @@
+"""line-provider's HTTP calls: the line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from stakeline import contract, db, fields
+from stakeline.line_provider import events, feed
+from stakeline.line_provider.events import Change, Ruling, Terms
+from stakeline.web.application import json_response
+from stakeline.web.links import event_cursor, location, next_link, read_event_cursor
+from stakeline.web.reading import JsonRoute
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from stakeline.db import Database
+
+ANYBODY = "anonymous"
+"""Who changes the line while there are no users."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What the calls of this service work on."""
+
+    database: Database
+    bell: feed.Bell
+    default_deadline_s: int
+
+
+class NewEvent(fields.Body):
+    """A new event. Without an id it gets a short one; without a deadline, now + 5000 s."""
+
+    event_id: fields.EventId | None = None
+    coefficient: fields.Coefficient
+    deadline: fields.Instant | None = None
+    name: fields.LineOfText | None = None
+
+
+class EventTerms(fields.Body):
+    """What is to change; an omitted field keeps its value."""
+
+    coefficient: fields.Coefficient | None = None
+    deadline: fields.Instant | None = None
+    name: fields.LineOfText | None = None
+
+
+class Result(fields.Body):
+    """An event's result. Another one than the first needs `correction: true`."""
+
+    status: contract.EventStatus
+    closed_at: fields.Instant | None = None
+    correction: bool = False
+    reason: fields.LineOfText | None = None
+
+
+class Version(BaseModel):
+    """One version of an event."""
+
+    version: int
+    seq: int
+    at: str
+    by: str
+    reason: str | None
+    changed: list[str]
+    event: contract.Event
+
+
+def line_of(request: Request) -> Line:
+    """The line this application serves."""
+    line: Line = request.app.state.line
+    return line
+
+
+LineHere = Annotated[Line, Depends(line_of)]
+EventIdInPath = Annotated[fields.EventId, Path()]
+IfMatch = Annotated[str | None, Header(description="ETags the event may have.")]
+router = APIRouter(route_class=JsonRoute, tags=["line"])
+
+
+@router.post("/events", status_code=201, response_model=contract.Event)
+async def create_event(request: Request, new: NewEvent, line: LineHere) -> Response:
+    """Put an event on the line. 200 if it stands there just so already, else `event_exists`."""
+    terms = Terms(new.coefficient, new.deadline, new.name)
+
+    async def create(conn: AsyncConnection, now: int) -> Change:
+        return await events.create(conn, now, new.event_id, terms, line.default_deadline_s)
+
+    change = await _write(line, create)
+    where = location(request, f"events/{change.event.event_id}")
+    return _answer(change, 201 if change.made else 200, where)
+
+
+@router.put("/events/{event_id}", response_model=contract.Event)
+async def put_event(
+    request: Request,
+    event_id: EventIdInPath,
+    body: EventTerms,
+    line: LineHere,
+    if_match: IfMatch = None,
+) -> Response:
+    """Create (201) or change (200) an event; takes deadlines that have passed."""
+    terms = Terms(body.coefficient, body.deadline, body.name)
+
+    async def put(conn: AsyncConnection, now: int) -> Change:
+        return await events.put(conn, now, event_id, terms, line.default_deadline_s, if_match)
+
+    change = await _write(line, put)
+    if change.made and change.event.version == 1:
+        return _answer(change, 201, location(request, f"../events/{event_id}"))
+    return _answer(change, 200)
+
+
+@router.patch("/events/{event_id}", response_model=contract.Event)
+async def change_event(
+    event_id: EventIdInPath, body: EventTerms, line: LineHere, if_match: IfMatch = None
+) -> Response:
+    """Change an event. Once it has a result, its coefficient and deadline are fixed."""
+    terms = Terms(body.coefficient, body.deadline, body.name)
+
+    async def change(conn: AsyncConnection, now: int) -> Change:
+        return await events.change(conn, now, event_id, terms, if_match)
+
+    return _answer(await _write(line, change), 200)
+
+
+@router.post("/events/{event_id}/result", response_model=contract.Event)
+async def decide_event(
+    event_id: EventIdInPath, result: Result, line: LineHere, if_match: IfMatch = None
+) -> Response:
+    """Give an event its result, or correct it. The same result again changes nothing."""
+    ruling = Ruling(result.status, result.closed_at, result.correction)
+
+    async def decide(conn: AsyncConnection, now: int) -> Change:
+        return await events.decide(conn, now, event_id, ruling, if_match)
+
+    return _answer(await _write(line, decide, result.reason), 200)
+
+
+@router.get("/events", response_model=list[contract.Event])
+async def list_events(
+    request: Request,
+    line: LineHere,
+    status: contract.EventStatus | None = None,
+    bettable: bool | None = None,  # noqa: FBT001 - a query parameter
+    limit: Annotated[fields.Limit, Query()] = 100,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+) -> Response:
+    """The line, soonest deadline first; `Link` leads to the next page while there is one."""
+    after = read_event_cursor(cursor)
+    async with line.database.read() as conn:
+        now = await db.now(conn)
+        found = await events.page(
+            conn, status=status, bettable=bettable, now=now, after=after, limit=limit + 1
+        )
+    last = found[limit - 1] if len(found) > limit else None
+    link = next_link(request, event_cursor(last.deadline, last.event_id) if last else None)
+    return json_response([contract.event_body(event) for event in found[:limit]], headers=link)
+
+
+@router.get("/events/{event_id}", response_model=contract.Event)
+async def get_event(event_id: EventIdInPath, line: LineHere) -> Response:
+    """The event; its ETag is its version."""
+    async with line.database.read() as conn:
+        return _answer(Change(await events.find(conn, event_id), made=False), 200)
+
+
+@router.get("/events/{event_id}/history", response_model=list[Version])
+async def get_history(
+    event_id: EventIdInPath,
+    request: Request,
+    line: LineHere,
+    limit: Annotated[fields.Limit, Query()] = 100,
+    cursor: Annotated[fields.Count, Query()] = 0,
+) -> Response:
+    """Every version of the event, oldest first: what changed, when, by whom and why."""
+    async with line.database.read() as conn:
+        event = await events.find(conn, event_id)
+        versions = await feed.history(conn, event_id, cursor, limit)
+    last: int | None = versions[-1]["version"] if versions else None
+    more = last is not None and last < event.version
+    return json_response(versions, headers=next_link(request, str(last) if more else None))
+
+
+async def _write(
+    line: Line,
+    act: Callable[[AsyncConnection, int], Awaitable[Change]],
+    reason: str | None = None,
+) -> Change:
+    """Carry out one change of the line: the head's lock, the event, its feed item, one commit."""
+    async with line.database.write() as conn:
+        head = await feed.lock_head(conn)
+        change = await act(conn, head.now)
+        if change.made:
+            await feed.append(conn, head, change.event, ANYBODY, reason)
+    if change.made:
+        line.bell.ring()
+    return change
+
+
+def _answer(change: Change, status: int, headers: dict[str, str] | None = None) -> Response:
+    headers = {"ETag": events.etag(change.event)} | (headers or {})
+    return json_response(contract.event_body(change.event), status, headers)

@@ -1,0 +1,130 @@
+"""line-provider's HTTP calls for followers: the feed and its snapshot."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response, StreamingResponse
+
+from stakeline import clock, contract, db, fields, strictjson
+from stakeline.errors import FeedChanged
+from stakeline.line_provider import events, feed
+from stakeline.line_provider.api import Line, LineHere
+from stakeline.web.reading import JsonRoute
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+SNAPSHOT_PAGE = 500
+LONGEST_WAIT_S = 1.0
+
+
+class Item(BaseModel):
+    """One change of the line, with the whole event as it then stood."""
+
+    v: int
+    epoch: str
+    seq: int
+    at: str
+    event: contract.Event
+
+
+class Page(BaseModel):
+    """An answer of the feed."""
+
+    epoch: str
+    head: int
+    received_at: str
+    items: list[Item]
+
+
+router = APIRouter(route_class=JsonRoute, tags=["feed"])
+
+
+@router.get("/feed", response_model=Page)
+async def get_feed(
+    request: Request,
+    line: LineHere,
+    after: Annotated[fields.Count, Query()] = 0,
+    epoch: Annotated[str | None, Query(max_length=64)] = None,
+    at: Annotated[fields.InstantInQuery | None, Query()] = None,
+    limit: Annotated[fields.Limit, Query()] = 100,
+    wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S)] = LONGEST_WAIT_S,
+) -> Response:
+    """The items after `after`: at once when there are any, else after at most `wait` seconds none.
+
+    `received_at` is read before everything else: whoever has applied `head` knows all that happened
+    before `received_at`. `feed_changed` when this log has no item `after` of that `epoch` and `at`.
+    """
+    async with line.database.read() as conn:
+        received_at = await db.now(conn)
+    deadline = clock.steady() + int(wait * clock.US_PER_S)
+    while True:
+        rung = line.bell.listen()
+        head, items = await _look(line, after, epoch, at, limit)
+        left_s = (deadline - clock.steady()) / clock.US_PER_S
+        if items or left_s <= 0 or request.app.state.draining:
+            return _page(head, received_at, items)
+        try:
+            await asyncio.wait_for(rung.wait(), min(left_s, feed.LOOK_S))
+        except TimeoutError:
+            continue
+
+
+@router.get("/feed/snapshot", response_class=StreamingResponse)
+async def get_snapshot(line: LineHere) -> Response:
+    """NDJSON: `{epoch, seq, at, received_at}`, read before any row; then every event."""
+    return StreamingResponse(
+        _snapshot(line), media_type="application/x-ndjson", headers={"Cache-Control": "no-store"}
+    )
+
+
+async def _look(
+    line: Line, after: int, epoch: str | None, at: int | None, limit: int
+) -> tuple[contract.Cursor, Sequence[bytes]]:
+    async with line.database.read() as conn:
+        head = await feed.read_head(conn)
+        if epoch not in {None, head.epoch}:
+            raise FeedChanged
+        await feed.check(conn, head, after, at)
+        if head.seq == after:
+            return head, []
+        return head, await feed.items(conn, head.epoch, after, limit)
+
+
+def _page(head: contract.Cursor, received_at: int, items: Sequence[bytes]) -> Response:
+    body = b'{"epoch":"%b","head":%d,"received_at":"%b","items":[%b]}' % (
+        head.epoch.encode(),
+        head.seq,
+        clock.text(received_at).encode(),
+        b",".join(items),
+    )
+    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+async def _snapshot(line: Line) -> AsyncIterator[bytes]:
+    async with line.database.read() as conn:
+        received_at = await db.now(conn)
+        head = await feed.read_head(conn)
+    yield (
+        strictjson.dumps(
+            {
+                "epoch": head.epoch,
+                "seq": head.seq,
+                "at": clock.text(head.at),
+                "received_at": clock.text(received_at),
+            }
+        )
+        + b"\n"
+    )
+    after = ""
+    while True:  # each page its own short read: a slow reader holds up nothing
+        async with line.database.read() as conn:
+            found = await events.in_id_order(conn, after, SNAPSHOT_PAGE)
+        if not found:
+            return
+        yield b"".join(strictjson.dumps(contract.event_body(event)) + b"\n" for event in found)
+        after = found[-1].event_id

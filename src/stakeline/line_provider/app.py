@@ -1,0 +1,59 @@
+"""line-provider as an application."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
+
+from stakeline.db import Database
+from stakeline.errors import Unavailable
+from stakeline.line_provider import api, api_feed, feed
+from stakeline.line_provider.tables import metadata
+from stakeline.web import application
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from fastapi import FastAPI
+
+    from stakeline.line_provider.settings import Settings
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service, with a database of its own that it opens when it starts.
+
+    Raises:
+        OSError: the database's folder cannot be made.
+    """
+    database = Database(settings.database_url)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await database.create(metadata)
+        await feed.found_log(database)
+        yield
+        await database.close()
+
+    async def why_not_ready() -> str | None:
+        try:
+            async with database.read() as conn:
+                await feed.read_head(conn)
+        except Unavailable:
+            return "the database cannot be read"
+        return None
+
+    app = application.create(
+        title="line-provider",
+        description="The line: events, their coefficient, deadline and result.",
+        version=version("stakeline"),
+        root_path=settings.root_path,
+        lifespan=lifespan,
+        registry=CollectorRegistry(),
+        why_not_ready=why_not_ready,
+        routers=[api.router, api_feed.router],
+    )
+    app.state.line = api.Line(database, feed.Bell(), settings.default_deadline_s)
+    return app

@@ -1,0 +1,26 @@
+"""line-provider's settings, from the environment."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stakeline import db, settings
+
+
+class Settings(BaseSettings):
+    """Every setting is an environment variable with the prefix `LINE_PROVIDER_`."""
+
+    model_config = SettingsConfigDict(env_prefix="LINE_PROVIDER_", frozen=True)
+
+    database_url: Annotated[str, AfterValidator(db.check_url)] = (
+        "sqlite:///stakeline-data/line-provider.sqlite3"
+    )
+    host: Annotated[str, AfterValidator(settings.loopback)] = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    root_path: Annotated[str, AfterValidator(settings.root_path)] = ""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    default_deadline_s: int = Field(default=5000, ge=1, le=10**8)
+    """How far ahead the deadline of an event is that came without one."""

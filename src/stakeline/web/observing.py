@@ -1,0 +1,83 @@
+"""Seeing what a service does: a request id, metrics, a log line; and paths that end in a slash."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = structlog.get_logger(__name__)
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{1,64}")
+
+
+class Observing:
+    """Pure ASGI middleware around a whole service.
+
+    Takes `X-Request-Id` if well formed, else makes one; answers with it and puts it into every log
+    line of the request. Counts and times requests by route. `/bets/` is served as `/bets`, without
+    a redirect that would lose a body.
+    """
+
+    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+        self.app = app
+        self.requests = Counter(
+            "stakeline_http_requests_total",
+            "Requests answered, by route.",
+            ["method", "route", "status"],
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "stakeline_http_request_seconds",
+            "From the request's first byte to the answer's last, by route.",
+            ["method", "route"],
+            registry=registry,
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection's request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if len(scope["path"]) > 1 and scope["path"].endswith("/"):
+            scope["path"] = scope["path"].rstrip("/") or "/"
+            scope["stakeline.slashed"] = True
+        request_id = _request_id(scope)
+        began = time.perf_counter()
+        status = 500
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id.decode()):
+            try:
+                await self.app(scope, receive, send_with_id)
+            finally:
+                self._note(scope, status, time.perf_counter() - began)
+
+    def _note(self, scope: Scope, status: int, took_s: float) -> None:
+        # The template, not the path: a label per event id would grow without end.
+        route = getattr(scope.get("route"), "path", "none")
+        self.requests.labels(scope["method"], route, str(status)).inc()
+        self.seconds.labels(scope["method"], route).observe(took_s)
+        log.debug(
+            "request", method=scope["method"], route=route, status=status, took_ms=took_s * 1000
+        )
+
+
+def _request_id(scope: Scope) -> bytes:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return bytes(value)
+    return uuid.uuid4().hex.encode()

@@ -1,0 +1,141 @@
+"""Every error as RFC 9457 `application/problem+json`, whoever raised it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Match
+
+from stakeline import errors, strictjson
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastapi import FastAPI
+    from starlette.requests import Request
+
+log = structlog.get_logger(__name__)
+
+_OF_STATUS: dict[int, type[errors.Problem]] = {
+    HTTPStatus.NOT_FOUND: errors.NotFound,
+    HTTPStatus.METHOD_NOT_ALLOWED: errors.MethodNotAllowed,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: errors.TooLarge,
+}
+_REASONS = {
+    "missing": "is required",
+    "extra_forbidden": "unknown field",
+    "string_type": "must be a string",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+}
+
+
+class ProblemBody(BaseModel):
+    """RFC 9457; `code` is the stable word for programs, `errors` comes with `invalid_request`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": description,
+        "content": {"application/problem+json": {"schema": ProblemBody.model_json_schema()}},
+    }
+    for status, description in (
+        ("4XX", "Refused; nothing was changed. `code` says why."),
+        ("503", "Try again after Retry-After seconds."),
+    )
+}
+"""For FastAPI's `responses`."""
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of `app` as a problem."""
+    app.add_exception_handler(errors.Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _internal)
+
+
+def invalid(error: ValidationError) -> errors.InvalidRequest:
+    """The problem of a body that did not fit its model: fields and reasons, never the input."""
+    return _invalid_request(error.errors(include_url=False, include_input=False))
+
+
+def response(problem: errors.Problem, headers: dict[str, str] | None = None) -> Response:
+    """The problem's HTTP response, Retry-After included where there is one."""
+    headers = dict(headers or {})
+    if problem.retry_after_s is not None:
+        headers["Retry-After"] = str(problem.retry_after_s)
+    return Response(
+        strictjson.dumps(problem.body()),
+        int(problem.status),
+        headers,
+        media_type="application/problem+json",
+    )
+
+
+async def _problem(_: Request, problem: Exception) -> Response:
+    assert isinstance(problem, errors.Problem)  # noqa: S101 - registered for it
+    if problem.__cause__ is not None:
+        log.warning("problem", code=problem.code, cause=str(problem.__cause__).splitlines()[0])
+    return response(problem)
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
+    return response(_invalid_request(error.errors()))
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+    kind = _OF_STATUS.get(error.status_code, errors.BadRequest)
+    headers = {"Allow": _allowed(request)} if kind is errors.MethodNotAllowed else {}
+    return response(kind(), headers)
+
+
+def _allowed(request: Request) -> str:
+    """The methods of all routes at this path; Starlette names those of the first one only."""
+    methods: set[str] = set()
+    for method in ("DELETE", "GET", "PATCH", "POST", "PUT"):
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+            methods.add(method)
+    return ", ".join(sorted(methods))
+
+
+async def _internal(_: Request, error: Exception) -> Response:
+    log.error("internal error", exc_info=error)
+    return response(errors.Internal())
+
+
+def _invalid_request(found: Sequence[Any]) -> errors.InvalidRequest:
+    return errors.InvalidRequest(errors=[_named(error) for error in found])
+
+
+def _named(error: dict[str, Any]) -> dict[str, str]:
+    place = [str(part) for part in error["loc"]]
+    if error["type"] == "extra_forbidden":
+        place.pop()  # the unknown field's name is input, too
+    if error["type"] == "value_error":
+        reason = str(error["ctx"]["error"])
+    elif error["type"] == "literal_error":
+        reason = f"must be {error['ctx']['expected']}"
+    else:
+        reason = _REASONS.get(error["type"], error["msg"])
+    return {"field": ".".join(place), "reason": reason}

@@ -1,0 +1,84 @@
+"""Serving an application on a socket until a signal comes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from fastapi import FastAPI
+
+GRACE_S = 8
+"""How long requests under way may take to end, once serving stops."""
+DRAIN_S = 0.2
+"""How long `/readyz` says no before the sockets close, so that a gateway can look elsewhere."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn, but SIGTERM drains: not ready first, then no new requests, exit status 0."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self.app = app
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                lifespan="off",  # `serve` runs it, so that what fails at start reaches the caller
+                timeout_graceful_shutdown=GRACE_S,
+            )
+        )
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's
+        """Begin to drain; a further Ctrl-C stops at once."""
+        if self.app.state.draining and sig == signal.SIGINT:
+            self.should_exit = self.force_exit = True
+        self.app.state.draining = True
+        asyncio.get_running_loop().call_later(DRAIN_S, self._stop)
+
+    def _stop(self) -> None:
+        self.should_exit = True
+
+
+def run(app: FastAPI, sock: socket.socket) -> None:
+    """`serve`, on the fastest event loop there is.
+
+    Raises:
+        Exception: whatever the application's start raises.
+    """
+    with asyncio.Runner(loop_factory=Server(app).config.get_loop_factory()) as runner:
+        runner.run(serve(app, sock))
+
+
+async def serve(app: FastAPI, sock: socket.socket) -> None:
+    """Serve `app` on a bound socket until SIGTERM or SIGINT.
+
+    Raises:
+        Exception: whatever its start raises.
+    """
+    async with app.router.lifespan_context(app):
+        await Server(app).serve([sock])
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket, bound before anything else starts so that a taken port fails early.
+
+    Raises:
+        OSError: the address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock

@@ -1,0 +1,47 @@
+"""The fixtures of all tests: the services, fresh for each test."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.serving import Served, bet_maker, line_provider, serving, until_ready
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """A line-provider, and a bet-maker that follows it."""
+
+    line: Served
+    bets: Served
+
+
+@pytest.fixture
+async def line(tmp_path: Path) -> AsyncIterator[Served]:
+    """A line-provider with an empty line."""
+    async with serving(line_provider(tmp_path)) as served:
+        yield served
+
+
+@pytest.fixture
+async def standalone(tmp_path: Path) -> AsyncIterator[Served]:
+    """A standalone bet-maker without bets."""
+    async with serving(bet_maker(tmp_path, None)) as served:
+        yield served
+
+
+@pytest.fixture
+async def both(tmp_path: Path) -> AsyncIterator[Both]:
+    """A line-provider with an empty line, and a bet-maker that has heard it."""
+    async with AsyncExitStack() as stack:
+        line = await stack.enter_async_context(serving(line_provider(tmp_path)))
+        bets = await stack.enter_async_context(serving(bet_maker(tmp_path, line.url)))
+        await until_ready(bets)
+        yield Both(line, bets)
