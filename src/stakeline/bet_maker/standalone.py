@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from stakeline import db
 from stakeline.bet_maker.bets import Stamp
 
 if TYPE_CHECKING:
@@ -27,8 +26,7 @@ class Standalone:
 
     async def time(self) -> int:
         """The database's time, in microseconds."""
-        async with self._database.read() as conn:
-            return await db.now(conn)
+        return await self._database.now()
 
     def why_stale(self) -> str | None:
         """None: nothing keeps a standalone bet-maker from taking bets."""

@@ -92,7 +92,8 @@ async def running(
         )
         yield services
     finally:
-        await asyncio.gather(*(stop(process) for process in processes.values()))
+        for process in reversed(processes.values()):  # who follows stops first
+            await stop(process)
 
 
 async def start(service: str, sock: socket.socket, environment: dict[str, str]) -> Process:

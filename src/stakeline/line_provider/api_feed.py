@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response, StreamingResponse
 
-from stakeline import clock, contract, db, fields, strictjson
+from stakeline import clock, contract, fields, strictjson
 from stakeline.errors import FeedChanged
 from stakeline.line_provider import events, feed
 from stakeline.line_provider.api import Line, LineHere
@@ -59,8 +59,9 @@ async def get_feed(
     `received_at` is read before everything else: whoever has applied `head` knows all that happened
     before `received_at`. `feed_changed` when this log has no item `after` of that `epoch` and `at`.
     """
-    async with line.database.read() as conn:
-        received_at = await db.now(conn)
+    # Before anything that may have to wait: a follower reckons the time of its bets from it, and
+    # what passes until it is read makes bets look later than they were.
+    received_at = await line.database.now()
     deadline = clock.steady() + int(wait * clock.US_PER_S)
     while True:
         rung = line.bell.listen()
@@ -106,8 +107,8 @@ def _page(head: contract.Cursor, received_at: int, items: Sequence[bytes]) -> Re
 
 
 async def _snapshot(line: Line) -> AsyncIterator[bytes]:
+    received_at = await line.database.now()
     async with line.database.read() as conn:
-        received_at = await db.now(conn)
         head = await feed.read_head(conn)
     yield (
         strictjson.dumps(

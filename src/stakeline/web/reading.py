@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 
 from stakeline import strictjson
-from stakeline.errors import TooLarge, UnsupportedMediaType
+from stakeline.errors import BadRequest, TooLarge, UnsupportedMediaType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -66,10 +67,14 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
 
     Raises:
         TooLarge: it is longer than `most_bytes`; no more than that was kept.
+        BadRequest: the client hung up before its end.
     """
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most_bytes:
-            raise TooLarge
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most_bytes:
+                raise TooLarge
+    except ClientDisconnect:
+        raise BadRequest("The body ended before its end.") from None
     return bytes(body)
