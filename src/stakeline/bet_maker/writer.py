@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from sqlalchemy.exc import DBAPIError
 
 from stakeline.bet_maker import bets
 from stakeline.errors import Internal, Overloaded, Problem, Unavailable
@@ -119,7 +118,7 @@ class Writer:
         except Unavailable as problem:
             log.warning("bets not written", bets=len(asked), cause=str(problem.__cause__))
             answers = [problem] * len(asked)
-        except DBAPIError as error:
+        except Exception as error:  # the writer must outlive whatever one group holds
             log.exception("a bet broke its group", bets=len(asked), exc_info=error)
             if len(asked) == 1:
                 return [Internal()]

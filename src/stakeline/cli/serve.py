@@ -90,7 +90,7 @@ def _serve(
 
 
 def _cause(error: Unavailable) -> str:
-    return str(error.__cause__ or error).splitlines()[0]
+    return str(getattr(error.__cause__, "orig", error))
 
 
 async def _resync(database_url: str, line_provider_url: str) -> Cursor:

@@ -24,10 +24,20 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 STOP_S = 10.0
 READY_S = 20.0
+WRONG_SETTING = 2
+"""The exit status of a service that a wrong setting has stopped, and that has named it."""
 
 
 class ServiceFailed(Exception):
-    """A service ended, or did not become ready."""
+    """A service ended, or did not become ready.
+
+    Attributes:
+        told: whether it has said why itself: a wrong setting, in one line.
+    """
+
+    def __init__(self, message: str, *, told: bool) -> None:
+        self.told = told
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +136,8 @@ async def wait_until_ready(service: str, address: str, process: Process) -> None
                         if (await client.get("/readyz")).is_success:
                             return
                     await asyncio.sleep(0.05)
-    raise ServiceFailed(f"{service} did not become ready")
+    told = process.returncode == WRONG_SETTING
+    raise ServiceFailed(f"{service} did not become ready", told=told)
 
 
 async def stop(process: Process) -> None:

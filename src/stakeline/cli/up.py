@@ -19,7 +19,11 @@ complaints = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def run(data_dir: Path | None, line_provider_port: int, bet_maker_port: int) -> int:
-    """Serve both until SIGINT or SIGTERM: 0; 1 if one of them ended by itself or never started."""
+    """Serve both until SIGINT or SIGTERM.
+
+    Returns:
+        0; 1 if one of them ended by itself, or a port is taken; 2 if a setting is wrong.
+    """
     return asyncio.run(_up(data_dir, line_provider_port, bet_maker_port))
 
 
@@ -37,6 +41,8 @@ async def _up(data_dir: Path | None, line_provider_port: int, bet_maker_port: in
             f"stakeline up: port {line_provider_port} or {bet_maker_port}: {error.strerror}"
         )
     except ServiceFailed as error:
+        if error.told:
+            return services.WRONG_SETTING
         complaints.print(f"stakeline up: {error}")
     return 1
 
