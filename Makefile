@@ -4,6 +4,9 @@
 PYTHON ?= python3
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 BIN := .venv/bin
+# Like pip: trust what the machine trusts, where it keeps its certificates in one of the usual files.
+CERTIFICATES := $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt)
+export UV_SYSTEM_CERTS ?= $(if $(CERTIFICATES),true,false)
 
 .PHONY: help setup run test check format lock clean
 
