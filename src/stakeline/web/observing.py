@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger(__name__)
+_METHODS = {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{1,64}")
 
 
@@ -67,13 +68,13 @@ class Observing:
                 self._note(scope, status, time.perf_counter() - began)
 
     def _note(self, scope: Scope, status: int, took_s: float) -> None:
-        # The template, not the path: a label per event id would grow without end.
+        # The route's template, not the path, and known methods only: labels that callers make up
+        # would grow without end.
         route = getattr(scope.get("route"), "path", "none")
-        self.requests.labels(scope["method"], route, str(status)).inc()
-        self.seconds.labels(scope["method"], route).observe(took_s)
-        log.debug(
-            "request", method=scope["method"], route=route, status=status, took_ms=took_s * 1000
-        )
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self.requests.labels(method, route, str(status)).inc()
+        self.seconds.labels(method, route).observe(took_s)
+        log.debug("request", method=method, route=route, status=status, took_ms=took_s * 1000)
 
 
 def _request_id(scope: Scope) -> bytes:
