@@ -59,7 +59,6 @@ def create(
         title=title,
         description=description,
         version=version,
-        root_path=root_path,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -67,6 +66,7 @@ def create(
         responses=problems.PROBLEMS,
     )
     app.state.draining = False
+    app.state.root_path = root_path  # `serving.Server` puts it into every request
     problems.install(app)
     for router in routers:
         app.include_router(router)

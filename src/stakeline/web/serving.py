@@ -31,6 +31,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                root_path=app.state.root_path,
                 lifespan="off",  # `serve` runs it, so that what fails at start reaches the caller
                 timeout_graceful_shutdown=GRACE_S,
             )
