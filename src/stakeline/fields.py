@@ -92,6 +92,8 @@ Coefficient = Annotated[
     int, *_field(_coefficient, _HUNDREDTHS | {"maximum": 10_000, "examples": [1.95]})
 ]
 """Decimal odds in hundredths; JSON: a number (or numeric string) with at most two decimals."""
+Payout = Annotated[int, WithJsonSchema({"type": "number", "multipleOf": 0.01, "minimum": 0})]
+"""Money that is only ever shown, in cents: from 0, with at most two decimals."""
 EventId = Annotated[
     str,
     *_field(

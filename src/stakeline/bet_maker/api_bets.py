@@ -88,9 +88,9 @@ class BetBody(BaseModel):
     event_id: fields.EventId
     amount: fields.Amount
     coefficient: fields.Coefficient | None
-    potential_payout: fields.Amount | None
+    potential_payout: fields.Payout | None
     status: BetStatus
-    payout: fields.Amount | None
+    payout: fields.Payout | None
     placed_at: fields.Instant
     event_version: int
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from stakeline import clock
+from stakeline import background, clock
 from stakeline.bet_maker import events
 from stakeline.bet_maker.bets import Stamp
 from stakeline.bet_maker.line import FeedUnreachable, Line
@@ -18,7 +17,7 @@ from stakeline.contract import UnreadableItem
 from stakeline.errors import FeedChanged, MalformedJson, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
 
     from stakeline.contract import Cursor, FeedPage
     from stakeline.db import Database
@@ -87,15 +86,9 @@ class Follower:
             return None
         return self._trouble or "the line has not been heard for more than 5 s"
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    def running(self) -> AbstractAsyncContextManager[None]:
         """Follow the line until the block ends."""
-        task = asyncio.create_task(self._run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
+        return background.running(self._run())
 
     async def _run(self) -> None:
         wait_s = 0.0
