@@ -21,16 +21,20 @@ if TYPE_CHECKING:
 Mode = Literal["following", "standalone"]
 
 NOBODY = ""
-"""The epoch of a row that no log vouches for: frozen, takes no bets."""
+"""The epoch of a row that no log vouches for: it takes no bets."""
+
+# Decided, or past its deadline; also decided and corrected to NEW, which leaves closed_at early.
+_CLOSED_HERE = """(events.status <> 'NEW' OR events.closed_at < events.deadline
+                   OR events.closed_at <= :now)"""
 
 # A row of the same log gives way to a newer version. A row of another log gives way too, unless it
 # was closed here and the new log has not decided it: betting never reopens. What was closed under
 # the old log caps closed_at for ever, so that no late bet comes to stand.
-_APPLY = sa.text("""
+_APPLY = sa.text(f"""
 INSERT INTO events (event_id, name, coefficient, deadline, status, closed_at, version, created_at,
-                    updated_at, epoch, closed_cap)
+                    updated_at, epoch, frozen, closed_cap)
 VALUES (:event_id, :name, :coefficient, :deadline, :status, :closed_at, :version, :created_at,
-        :updated_at, :epoch, NULL)
+        :updated_at, :epoch, 0, NULL)
 ON CONFLICT (event_id) DO UPDATE SET
     name = excluded.name,
     coefficient = excluded.coefficient,
@@ -40,21 +44,22 @@ ON CONFLICT (event_id) DO UPDATE SET
     created_at = excluded.created_at,
     updated_at = excluded.updated_at,
     epoch = excluded.epoch,
+    frozen = 0,
     closed_cap = CASE
         WHEN events.epoch = excluded.epoch THEN events.closed_cap
-        WHEN events.status <> 'NEW' OR events.closed_at <= :now THEN events.closed_at END,
+        WHEN {_CLOSED_HERE} THEN events.closed_at END,
     closed_at = CASE
         WHEN events.epoch = excluded.epoch AND events.closed_cap < excluded.closed_at
             THEN events.closed_cap
         WHEN events.epoch <> excluded.epoch AND events.closed_at < excluded.closed_at
-            AND (events.status <> 'NEW' OR events.closed_at <= :now)
+            AND {_CLOSED_HERE}
             THEN events.closed_at
         ELSE excluded.closed_at END
 WHERE CASE
     WHEN events.epoch = excluded.epoch THEN excluded.version > events.version
-    WHEN events.status <> 'NEW' OR events.closed_at <= :now THEN excluded.status <> 'NEW'
+    WHEN {_CLOSED_HERE} THEN excluded.status <> 'NEW'
     ELSE true END
-""")
+""")  # noqa: S608 - constants
 
 # A standalone bet-maker decides its events itself: the same row, the same rule.
 _DECIDE = sa.text("""
@@ -101,7 +106,7 @@ async def apply_page(conn: AsyncConnection, page: FeedPage) -> Cursor | None:
     if at is None or at.epoch != page.epoch:
         return at
     items = [item for item in page.items if item.seq > at.seq]
-    if not items or [item.seq for item in items] != list(range(at.seq + 1, items[-1].seq + 1)):
+    if not items or any(item.seq != at.seq + n for n, item in enumerate(items, start=1)):
         return at
     await _apply(conn, page.epoch, items, page.received_at)
     await _set_cursor(conn, last := Cursor(page.epoch, items[-1].seq, items[-1].at))
@@ -158,6 +163,7 @@ async def page(
         .join(cursor, cursor.c.epoch == events.c.epoch)
         .where(
             events.c.status == "NEW",
+            events.c.frozen == 0,
             events.c.closed_at > now,
             sa.tuple_(events.c.closed_at, events.c.event_id) > sa.tuple_(*after),
         )
@@ -176,9 +182,7 @@ async def _apply(conn: AsyncConnection, epoch: str, items: Sequence[FeedItem], n
     last = {item.event_id: item.event for item in items}
     frozen = [event_id for event_id, event in last.items() if event is None]
     if frozen:
-        await conn.execute(
-            events.update().where(events.c.event_id.in_(frozen)).values(epoch=NOBODY)
-        )
+        await conn.execute(events.update().where(events.c.event_id.in_(frozen)).values(frozen=1))
 
 
 async def _set_cursor(conn: AsyncConnection, to: Cursor) -> None:

@@ -37,10 +37,12 @@ class Fix:
     """The newest feed answer whose head has been applied: line-provider's time, and freshness.
 
     Attributes:
+        epoch: the log that was heard.
         received_at: line-provider's time when it got the request, microseconds.
         sent: the steady clock here when the request was sent, microseconds.
     """
 
+    epoch: str
     received_at: int
     sent: int
 
@@ -56,6 +58,7 @@ class Follower:
         self._database = database
         self._line = line
         self._fix: Fix | None = None
+        self._suspended = False
         self._trouble: str | None = "the line has not been heard yet"
         self._applied = Counter(
             "stakeline_feed_items_total", "Feed items applied.", registry=registry
@@ -71,10 +74,11 @@ class Follower:
 
     async def stamp(self) -> Stamp:
         """The stamp of a bet whose request has just been read to its end."""
-        steady, fix = clock.steady(), self._fix
+        fix = self._fix
         if fix is None:
-            return Stamp(0, 0, fresh=False)
-        return Stamp(fix.time_at(steady), fix.received_at, steady - fix.sent <= FRESH_US)
+            return Stamp("", 0, 0, fresh=False)
+        placed_at = fix.time_at(clock.steady())
+        return Stamp(fix.epoch, placed_at, fix.received_at, fresh=self.why_stale() is None)
 
     async def time(self) -> int:
         """Line-provider's time, for display; before the first fix the local clock's."""
@@ -82,7 +86,9 @@ class Follower:
 
     def why_stale(self) -> str | None:
         """None while bets can be taken, else what keeps them from it."""
-        if self._fix is not None and clock.steady() - self._fix.sent <= FRESH_US:
+        fix = self._fix
+        recent = fix is not None and clock.steady() - fix.sent <= FRESH_US
+        if recent and not self._suspended:
             return None
         return self._trouble or "the line has not been heard for more than 5 s"
 
@@ -122,7 +128,7 @@ class Follower:
         page = await self._line.feed(cursor, wait_s)
         applied = await self._apply(page) if page.items else cursor
         if applied is not None and applied.epoch == page.epoch and applied.seq >= page.head:
-            self._take_fix(Fix(page.received_at, sent))
+            self._take_fix(Fix(page.epoch, page.received_at, sent))
 
     async def _start(self) -> Cursor:
         async with self._line.snapshot() as snapshot, self._database.write() as conn:
@@ -150,10 +156,12 @@ class Follower:
                 self._steps.inc()
                 log.error("line-provider's clock has jumped", step_s=step / clock.US_PER_S)
         self._fix = fix
+        self._suspended = False
 
     def _complain(self, error: Exception) -> None:
         trouble = str(error) or type(error).__name__
         if isinstance(error, FeedChanged):
+            self._suspended = True  # at once: what the fix was good for is not the line any more
             trouble = f"{trouble} Run `stakeline bet-maker resync` to follow it from where it is."
         if trouble != self._trouble:
             log.warning("the line cannot be followed", why=trouble)

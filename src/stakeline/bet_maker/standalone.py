@@ -22,7 +22,7 @@ class Standalone:
     async def stamp(self) -> Stamp:
         """The stamp of a bet whose request has just been read to its end; always fresh."""
         now = await self.time()
-        return Stamp(now, now, fresh=True)
+        return Stamp("standalone", now, now, fresh=True)
 
     async def time(self) -> int:
         """The database's time, in microseconds."""

@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from stakeline import background
-from stakeline.bet_maker import bets
+from stakeline.bet_maker import acceptance
 from stakeline.errors import Internal, Overloaded, Problem, Unavailable
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Writer:
         answers: list[Bet | Problem]
         try:
             async with self._database.write() as conn:
-                answers = await bets.accept(conn, asked, standalone=self._standalone)
+                answers = await acceptance.accept(conn, asked, standalone=self._standalone)
         except Unavailable as problem:
             log.warning("bets not written", bets=len(asked), cause=str(problem.__cause__))
             answers = [problem] * len(asked)

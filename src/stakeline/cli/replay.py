@@ -162,12 +162,13 @@ class _Play:
             raise calls.Unusable(f"line-provider refuses {path}: {answer.reason}")
 
     async def _pass(self, placed_at: int) -> None:
-        """Return once line-provider's clock has passed `placed_at`.
+        """Return once line-provider's clock has passed `placed_at`, if that is ever to come.
 
         A bet counts as placed up to a round trip later than it was: a result that is brought within
         that time voids it. No match ends so soon after a bet, except in a replay.
         """
-        while True:
+        give_up_at = clock.steady() + calls.PATIENCE_S * clock.US_PER_S
+        while clock.steady() < give_up_at:
             page = await self.line.call("GET", "feed?limit=1&wait=0")
             if page.status != 200:  # noqa: PLR2004 - HTTP
                 raise calls.Unusable(f"line-provider does not give its feed: {page.reason}")

@@ -77,33 +77,36 @@ async def running(
         OSError: a port is taken.
         ServiceFailed: one ended instead of becoming ready; it has said why on standard error.
     """
-    with contextlib.ExitStack() as stack:
-        lines = stack.enter_context(contextlib.closing(bind(HOST, line_provider_port)))
-        bets = stack.enter_context(contextlib.closing(bind(HOST, bet_maker_port)))
-        line_provider, bet_maker = _address(lines), _address(bets)
-        environment = dict(os.environ)
-        environment["BET_MAKER_LINE_PROVIDER_URL"] = line_provider
-        if data_dir is not None:
-            for service in ("line-provider", "bet-maker"):
-                prefix = service.replace("-", "_").upper()
-                file = (data_dir / f"{service}.sqlite3").absolute()
-                environment[f"{prefix}_DATABASE_URL"] = f"sqlite:///{file}"
-        if quiet:
-            environment["LINE_PROVIDER_LOG_LEVEL"] = environment["BET_MAKER_LOG_LEVEL"] = "ERROR"
-        processes = {
-            "line-provider": await start("line-provider", lines, environment),
-            "bet-maker": await start("bet-maker", bets, environment),
-        }
-    services = Running(line_provider, bet_maker, processes)
+    processes: dict[str, Process] = {}
     try:
+        with contextlib.ExitStack() as stack:
+            lines = stack.enter_context(contextlib.closing(bind(HOST, line_provider_port)))
+            bets = stack.enter_context(contextlib.closing(bind(HOST, bet_maker_port)))
+            services = Running(_address(lines), _address(bets), processes)
+            environment = _environment(data_dir, services.line_provider, quiet=quiet)
+            processes["line-provider"] = await start("line-provider", lines, environment)
+            processes["bet-maker"] = await start("bet-maker", bets, environment)
         await asyncio.gather(
-            wait_until_ready("line-provider", line_provider, processes["line-provider"]),
-            wait_until_ready("bet-maker", bet_maker, processes["bet-maker"]),
+            wait_until_ready("line-provider", services.line_provider, processes["line-provider"]),
+            wait_until_ready("bet-maker", services.bet_maker, processes["bet-maker"]),
         )
         yield services
     finally:
         for process in reversed(processes.values()):  # who follows stops first
             await stop(process)
+
+
+def _environment(data_dir: Path | None, line_provider: str, *, quiet: bool) -> dict[str, str]:
+    environment = dict(os.environ)
+    environment["BET_MAKER_LINE_PROVIDER_URL"] = line_provider
+    if data_dir is not None:
+        for service in ("line-provider", "bet-maker"):
+            prefix = service.replace("-", "_").upper()
+            file = (data_dir / f"{service}.sqlite3").absolute()
+            environment[f"{prefix}_DATABASE_URL"] = f"sqlite:///{file}"
+    if quiet:
+        environment["LINE_PROVIDER_LOG_LEVEL"] = environment["BET_MAKER_LOG_LEVEL"] = "ERROR"
+    return environment
 
 
 async def start(service: str, sock: socket.socket, environment: dict[str, str]) -> Process:
@@ -119,6 +122,7 @@ async def start(service: str, sock: socket.socket, environment: dict[str, str]) 
         env=environment,
         pass_fds=[sock.fileno()],
         stdin=asyncio.subprocess.DEVNULL,
+        process_group=0,  # Ctrl-C is for the command, which then ends its services in order
     )
 
 

@@ -28,14 +28,27 @@ def run(data_dir: Path | None, line_provider_port: int, bet_maker_port: int) -> 
 
 
 async def _up(data_dir: Path | None, line_provider_port: int, bet_maker_port: int) -> int:
-    stopped = asyncio.Event()
+    told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stopped.set)
+        loop.add_signal_handler(name, told.set)
+    stop = asyncio.create_task(told.wait())
+    serve = asyncio.create_task(_serve(data_dir, line_provider_port, bet_maker_port))
+    await asyncio.wait({stop, serve}, return_when=asyncio.FIRST_COMPLETED)
+    if serve.done():
+        stop.cancel()
+        return serve.result()
+    serve.cancel()
+    await asyncio.wait({serve})
+    return 0
+
+
+async def _serve(data_dir: Path | None, line_provider_port: int, bet_maker_port: int) -> int:
     try:
         async with services.running(data_dir, line_provider_port, bet_maker_port) as running:
             _greet(running)
-            return await _until(running, stopped)
+            ended = await running.wait()
+            complaints.print(f"stakeline up: {ended} ended by itself; stopping the other")
     except OSError as error:
         complaints.print(
             f"stakeline up: port {line_provider_port} or {bet_maker_port}: {error.strerror}"
@@ -44,18 +57,6 @@ async def _up(data_dir: Path | None, line_provider_port: int, bet_maker_port: in
         if error.told:
             return services.WRONG_SETTING
         complaints.print(f"stakeline up: {error}")
-    return 1
-
-
-async def _until(running: Running, stopped: asyncio.Event) -> int:
-    ended = asyncio.create_task(running.wait())
-    told = asyncio.create_task(stopped.wait())
-    await asyncio.wait({ended, told}, return_when=asyncio.FIRST_COMPLETED)
-    told.cancel()
-    if stopped.is_set():
-        ended.cancel()
-        return 0
-    complaints.print(f"stakeline up: {ended.result()} ended by itself; stopping the other")
     return 1
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from stakeline import contract, db, fields
-from stakeline.line_provider import events, feed
+from stakeline.line_provider import changes, events, feed
 from stakeline.line_provider.events import Change, Ruling, Terms
 from stakeline.web.application import json_response
 from stakeline.web.links import event_cursor, location, next_link, read_event_cursor
@@ -92,7 +92,7 @@ async def create_event(request: Request, new: NewEvent, line: LineHere) -> Respo
     terms = Terms(new.coefficient, new.deadline, new.name)
 
     async def create(conn: AsyncConnection, now: int) -> Change:
-        return await events.create(conn, now, new.event_id, terms, line.default_deadline_s)
+        return await changes.create(conn, now, new.event_id, terms, line.default_deadline_s)
 
     change = await _write(line, create)
     where = location(request, f"events/{change.event.event_id}")
@@ -111,7 +111,7 @@ async def put_event(
     terms = Terms(body.coefficient, body.deadline, body.name)
 
     async def put(conn: AsyncConnection, now: int) -> Change:
-        return await events.put(conn, now, event_id, terms, line.default_deadline_s, if_match)
+        return await changes.put(conn, now, event_id, terms, line.default_deadline_s, if_match)
 
     change = await _write(line, put)
     if change.made and change.event.version == 1:
@@ -127,7 +127,7 @@ async def change_event(
     terms = Terms(body.coefficient, body.deadline, body.name)
 
     async def change(conn: AsyncConnection, now: int) -> Change:
-        return await events.change(conn, now, event_id, terms, if_match)
+        return await changes.change(conn, now, event_id, terms, if_match)
 
     return _answer(await _write(line, change), 200)
 
@@ -140,7 +140,7 @@ async def decide_event(
     ruling = Ruling(result.status, result.closed_at, result.correction)
 
     async def decide(conn: AsyncConnection, now: int) -> Change:
-        return await events.decide(conn, now, event_id, ruling, if_match)
+        return await changes.decide(conn, now, event_id, ruling, if_match)
 
     return _answer(await _write(line, decide, result.reason), 200)
 

@@ -1,0 +1,162 @@
+"""Acceptance: one statement judges all bets of a group, and each gets its own answer.
+
+The database is the judge: the statement that checks the rules is the one that inserts, so they hold
+for any number of processes without a lock.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from stakeline import clock, errors, money
+from stakeline.bet_maker.bets import SHOWN, Bet, shown
+from stakeline.bet_maker.tables import bets, cursor, events
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from stakeline.bet_maker.bets import Asked
+    from stakeline.errors import Problem
+
+# The group travels as one JSON parameter, so the statement is prepared once for any size of group.
+_GROUP = """
+WITH asked AS (
+    SELECT json_extract(value, '$[0]') AS bet_id, json_extract(value, '$[1]') AS user_id,
+           json_extract(value, '$[2]') AS key, json_extract(value, '$[3]') AS event_id,
+           json_extract(value, '$[4]') AS amount, json_extract(value, '$[5]') AS asked_coefficient,
+           json_extract(value, '$[6]') AS accept, json_extract(value, '$[7]') AS placed_at,
+           json_extract(value, '$[8]') AS fix_at, json_extract(value, '$[9]') AS epoch,
+           json_each.key AS n
+    FROM json_each(:asked))
+"""
+
+_NAME_EVENTS = sa.text(f"""{_GROUP}
+INSERT INTO events (event_id, status, closed_at, version, created_at, updated_at, epoch)
+SELECT event_id, 'NEW', {clock.LATEST}, 0, min(placed_at), min(placed_at), 'standalone' FROM asked
+WHERE NOT EXISTS (SELECT 1 FROM bets WHERE bets.user_id = asked.user_id AND bets.key = asked.key)
+GROUP BY event_id ON CONFLICT DO NOTHING
+""")  # noqa: S608 - a constant
+
+_ACCEPT = sa.text(f"""{_GROUP}
+INSERT INTO bets (bet_id, user_id, key, event_id, amount, coefficient, asked_coefficient, accept,
+                  placed_at, event_version, feed_seq, fix_at)
+SELECT asked.bet_id, asked.user_id, asked.key, asked.event_id, asked.amount, events.coefficient,
+       asked.asked_coefficient, asked.accept, asked.placed_at, events.version, cursor.seq,
+       asked.fix_at
+FROM asked
+JOIN events ON events.event_id = asked.event_id
+JOIN cursor ON cursor.epoch = events.epoch AND cursor.epoch = asked.epoch
+WHERE events.status = 'NEW'
+  AND events.frozen = 0
+  AND asked.placed_at < events.closed_at
+  AND (asked.accept = 'any' OR events.coefficient = asked.asked_coefficient
+       OR asked.accept = 'better' AND events.coefficient > asked.asked_coefficient)
+ORDER BY asked.user_id, asked.key, asked.n
+ON CONFLICT DO NOTHING
+RETURNING bet_id, coefficient, event_version
+""")  # noqa: S608 - a constant
+
+
+async def accept(
+    conn: AsyncConnection, group: Sequence[Asked], *, standalone: bool
+) -> list[Bet | Problem]:
+    """Accept the bets of a group that can be, in one statement; each one's own answer, in order.
+
+    A key that was used before answers with its bet (`replayed`) or refuses, whatever the state of
+    the feed; so does the later one of two equal keys in the group.
+    """
+    fresh = [asked for asked in group if asked.stamp.fresh]
+    accepted: dict[str, sa.Row[Any]] = {}
+    if fresh:
+        values = {"asked": json.dumps([_as_parameter(asked) for asked in fresh])}
+        if standalone:
+            await conn.execute(_NAME_EVENTS, values)
+        accepted = {row.bet_id: row for row in await conn.execute(_ACCEPT, values)}
+    left = [asked for asked in group if asked.bet_id not in accepted]
+    reasons = await _Reasons.look_up(conn, left) if left else None
+    return [
+        reasons.of(asked)
+        if reasons is not None and asked.bet_id not in accepted
+        else _as_bet(asked, accepted[asked.bet_id])
+        for asked in group
+    ]
+
+
+class _Reasons:
+    """Why bets were not accepted.
+
+    Looked up in statements of their own, after the one that accepts: that one could not see what a
+    rival had committed meanwhile.
+    """
+
+    def __init__(
+        self, epoch: str | None, by_key: dict[tuple[int, str], Any], by_event: dict[str, Any]
+    ) -> None:
+        self._epoch = epoch
+        self._by_key = by_key
+        self._by_event = by_event
+
+    @classmethod
+    async def look_up(cls, conn: AsyncConnection, left: Sequence[Asked]) -> _Reasons:
+        keys = [(asked.user_id, asked.key) for asked in left if asked.key is not None]
+        by_key: dict[tuple[int, str], Any] = {}
+        if keys:
+            query = SHOWN.add_columns(
+                bets.c.user_id, bets.c.key, bets.c.asked_coefficient, bets.c.accept
+            ).where(sa.tuple_(bets.c.user_id, bets.c.key).in_(keys))
+            by_key = {(row.user_id, row.key): row for row in await conn.execute(query)}
+        epoch = await conn.scalar(sa.select(cursor.c.epoch))
+        query = sa.select(events).where(events.c.event_id.in_({asked.event_id for asked in left}))
+        return cls(epoch, by_key, {row.event_id: row for row in await conn.execute(query)})
+
+    def of(self, asked: Asked) -> Bet | Problem:
+        bet = None if asked.key is None else self._by_key.get((asked.user_id, asked.key))
+        if bet is not None:
+            if not asked.same_body(bet):
+                return errors.IdempotencyKeyReused()
+            return shown(bet._mapping, replayed=True)  # noqa: SLF001 - SQLAlchemy's public name
+        if not asked.stamp.fresh or asked.stamp.epoch != self._epoch:
+            return errors.FeedStale()
+        event = self._by_event.get(asked.event_id)
+        if event is None:
+            return errors.EventNotFound()
+        if (
+            event.epoch != self._epoch
+            or event.frozen
+            or event.status != "NEW"
+            or asked.stamp.placed_at >= event.closed_at
+        ):
+            return errors.BettingClosed()
+        return errors.PriceChanged(coefficient=money.decimal(event.coefficient))
+
+
+def _as_parameter(asked: Asked) -> list[object]:
+    return [
+        asked.bet_id,
+        asked.user_id,
+        asked.key,
+        asked.event_id,
+        asked.amount,
+        asked.asked_coefficient,
+        asked.accept,
+        asked.stamp.placed_at,
+        asked.stamp.fix_at,
+        asked.stamp.epoch,
+    ]
+
+
+def _as_bet(asked: Asked, row: sa.Row[Any]) -> Bet:
+    return Bet(
+        bet_id=asked.bet_id,
+        event_id=asked.event_id,
+        amount=asked.amount,
+        coefficient=row.coefficient,
+        status="PENDING",
+        placed_at=asked.stamp.placed_at,
+        event_version=row.event_version,
+    )
