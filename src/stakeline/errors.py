@@ -23,6 +23,12 @@ class Problem(Exception):
         self.members = members
         super().__init__(self.detail)
 
+    @property
+    def cause(self) -> str:
+        """What it came of, in one line for the log; the text alone may be empty, or many lines."""
+        name, text = type(self.__cause__).__name__, str(self.__cause__).partition("\n")[0]
+        return f"{name}: {text}" if text else name
+
     def body(self) -> dict[str, Any]:
         """The problem as RFC 9457 lays it out: type, title, status, code, detail, own members."""
         return {

@@ -71,7 +71,11 @@ def http_url(url: str) -> str:
     Raises:
         ValueError: it is not an http or https URL with a host.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # no such port, half an IPv6 address
+        whole = False
+    if not whole or parts.query or parts.fragment:
         raise ValueError("must be a URL such as http://127.0.0.1:8000")
     return url.rstrip("/")

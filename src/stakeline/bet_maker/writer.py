@@ -111,7 +111,7 @@ class Writer:
             async with self._database.write() as conn:
                 answers = await acceptance.accept(conn, asked, standalone=self._standalone)
         except Unavailable as problem:
-            log.warning("bets not written", bets=len(asked), cause=str(problem.__cause__))
+            log.warning("bets not written", bets=len(asked), cause=problem.cause)
             answers = [problem] * len(asked)
         except Exception as error:  # the writer must outlive whatever one group holds
             log.exception("a bet broke its group", bets=len(asked), exc_info=error)

@@ -10,7 +10,7 @@ import typer
 from pydantic import ValidationError
 
 from stakeline import clock, contract, errors, money
-from stakeline.cli import replay_calls as calls
+from stakeline.cli import calls
 from stakeline.fixtures import Fixture, Refused, Season, UnreadableFile, football_data
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from typing import Any
 import typer
 
 from stakeline import clock, ids, money
-from stakeline.cli import replay_calls as calls
-from stakeline.cli import services
+from stakeline.cli import calls, services
 from stakeline.cli.replay_report import Tally
 from stakeline.fixtures import Fixture, Season, UnreadableFile, football_data
 

@@ -86,11 +86,7 @@ def _serve(
     except OSError as error:
         raise WrongSetting(f"{prefix}_DATABASE_URL: {error.strerror}") from None
     except Unavailable as error:
-        raise WrongSetting(f"{prefix}_DATABASE_URL: {_cause(error)}") from None
-
-
-def _cause(error: Unavailable) -> str:
-    return str(getattr(error.__cause__, "orig", error))
+        raise WrongSetting(f"{prefix}_DATABASE_URL: {error.cause}") from None
 
 
 async def _resync(database_url: str, line_provider_url: str) -> Cursor:

@@ -93,7 +93,7 @@ def response(problem: errors.Problem, headers: dict[str, str] | None = None) -> 
 async def _problem(_: Request, problem: Exception) -> Response:
     assert isinstance(problem, errors.Problem)  # noqa: S101 - registered for it
     if problem.__cause__ is not None:
-        log.warning("problem", code=problem.code, cause=str(problem.__cause__).splitlines()[0])
+        log.warning("problem", code=problem.code, cause=problem.cause)
     return response(problem)
 
 

@@ -1,0 +1,267 @@
+"""The rules of line and bets against a small model of them, in any order of what can happen."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from stakeline import clock, contract, ids
+from stakeline.bet_maker import acceptance, bets
+from stakeline.bet_maker import events as replica
+from stakeline.bet_maker.app import prepare
+from stakeline.bet_maker.bets import Asked, Bet, Stamp
+from stakeline.db import Database
+from stakeline.errors import Problem
+from stakeline.line_provider import changes, events, feed
+from stakeline.line_provider.events import Ruling, Terms
+from stakeline.line_provider.tables import metadata
+from tests.system import model
+from tests.system.model import Match, Slip
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from stakeline.bet_maker.bets import Accept
+    from stakeline.contract import Cursor, EventStatus
+    from stakeline.line_provider.events import Change
+
+# Few names, prices and instants: what happens together is what goes wrong.
+S = clock.US_PER_S
+START = clock.parse_instant("2026-08-01T18:00:00Z")
+DEFAULT_S = model.DEFAULT_US // S
+NAMES = st.sampled_from(["one", "two"])
+PRICES = st.sampled_from([150, 200])
+STEPS = st.none() | st.integers(-2, 4)
+STATUSES: st.SearchStrategy[EventStatus] = st.sampled_from(["NEW", "WIN", "LOSE", "VOID"])
+TAGS = st.sampled_from(["none", "none", "right", "wrong"])
+
+
+class Rules(RuleBasedStateMachine):
+    """Operators, users and the feed, each step told what must come of it."""
+
+    @initialize()
+    def open(self) -> None:
+        """An empty line, and a bet-maker that follows it."""
+        self.now = START
+        self.line: dict[str, Match] = {}
+        self.log: list[tuple[str, Match]] = []
+        self.heard: dict[str, Match] = {}
+        self.applied = 0
+        self.slips: dict[str, Slip] = {}
+        self.keys: dict[str, str] = {}
+        self.runner, self.stack = asyncio.Runner(), AsyncExitStack()
+        folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
+        self.ours = Database(f"sqlite:///{folder}/line.sqlite3")
+        self.theirs = Database(f"sqlite:///{folder}/bets.sqlite3")
+        self.run(self._open())
+
+    async def _open(self) -> None:
+        self.stack.push_async_callback(self.ours.close)
+        self.stack.push_async_callback(self.theirs.close)
+        await self.ours.create(metadata)
+        await feed.found_log(self.ours)
+        await prepare(self.theirs, standalone=False)
+        async with self.ours.read() as conn:
+            top = await feed.read_head(conn)
+        async with self.theirs.write() as conn:
+            await replica.apply_snapshot(conn, top, START, [])
+        self.epoch = top.epoch
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - what the work gives
+        """Do something on the machine's own event loop."""
+        return self.runner.run(work)
+
+    def teardown(self) -> None:
+        """Close everything."""
+        if hasattr(self, "runner"):
+            self.run(self.stack.aclose())
+            self.runner.close()
+
+    def change(
+        self,
+        name: str,
+        verdict: model.Verdict,
+        act: Callable[[AsyncConnection], Awaitable[Change]],
+    ) -> None:
+        """Let an operator act, who must be told what the model says."""
+
+        async def write() -> str:
+            try:
+                async with self.ours.write() as conn:
+                    head = replace(await feed.lock_head(conn), now=self.now)
+                    change = await act(conn)
+                    if change.made:
+                        await feed.append(conn, head, change.event, "operator", None)
+            except Problem as problem:
+                return problem.code
+            return "made" if change.made else "same"
+
+        expected, match = verdict
+        assert self.run(write()) == expected
+        if expected == "made":
+            assert match is not None
+            self.line[name] = match
+            self.log.append((name, match))
+
+    def tag(self, name: str, kind: str) -> str | None:
+        """An If-Match header."""
+        version = self.line[name].version if name in self.line else 1
+        return {"none": None, "right": f'"{version}"', "wrong": f'"{version + 1}"'}[kind]
+
+    def at(self, step: int | None) -> int | None:
+        """So many seconds from now."""
+        return None if step is None else self.now + step * S
+
+    @rule(seconds=st.integers(0, 2))
+    def time_passes(self, seconds: int) -> None:
+        """Or does not: what happens at one instant is told apart as well."""
+        self.now += seconds * S
+
+    @rule(name=NAMES, price=PRICES, step=STEPS)
+    def create(self, name: str, price: int, step: int | None) -> None:
+        """POST /events."""
+        deadline = self.at(step)
+        terms = Terms(price, deadline)
+        self.change(
+            name,
+            model.create(self.line.get(name), self.now, price, deadline),
+            lambda conn: changes.create(conn, self.now, name, terms, DEFAULT_S),
+        )
+
+    @rule(name=NAMES, price=st.none() | PRICES, step=STEPS, kind=TAGS, put=st.booleans())
+    def alter(
+        self, name: str, price: int | None, step: int | None, kind: str, *, put: bool
+    ) -> None:
+        """PUT and PATCH /events/{event_id}."""
+        deadline, tag = self.at(step), self.tag(name, kind)
+        terms, old = Terms(price, deadline), self.line.get(name)
+
+        def act(conn: AsyncConnection) -> Awaitable[Change]:
+            if put:
+                return changes.put(conn, self.now, name, terms, DEFAULT_S, tag)
+            return changes.change(conn, self.now, name, terms, tag)
+
+        verdict = model.alter(old, self.now, price, deadline, kind, may_create=put)
+        self.change(name, verdict, act)
+
+    @rule(name=NAMES, status=STATUSES, step=STEPS, kind=TAGS, correction=st.booleans())
+    def decide(
+        self, name: str, status: EventStatus, step: int | None, kind: str, *, correction: bool
+    ) -> None:
+        """POST /events/{event_id}/result."""
+        said, tag, old = self.at(step), self.tag(name, kind), self.line.get(name)
+        ruling = Ruling(status, said, correction)
+        self.change(
+            name,
+            model.decide(old, self.now, status, said, kind, correction=correction),
+            lambda conn: changes.decide(conn, self.now, name, ruling, tag),
+        )
+
+    @rule(limit=st.integers(1, 5), again=st.integers(0, 3))
+    def pull(self, limit: int, again: int) -> None:
+        """GET /feed, some of it for the second time, not always to its end."""
+
+        async def follow() -> Cursor | None:
+            async with self.ours.read() as conn:
+                head = await feed.read_head(conn)
+                after = max(0, self.applied - again)
+                items = await feed.items(conn, self.epoch, after, limit + again)
+            page = b'{"epoch":"%b","head":%d,"received_at":"%b","items":[%b]}' % (
+                *(self.epoch.encode(), head.seq, clock.text(self.now).encode()),
+                b",".join(items),
+            )
+            async with self.theirs.write() as conn:
+                return await replica.apply_page(conn, contract.read_page(page))
+
+        cursor = self.run(follow())
+        upto = min(max(0, self.applied - again) + limit + again, len(self.log))
+        for name, match in self.log[self.applied : upto]:
+            self.heard[name] = match
+        self.applied = max(self.applied, upto)
+        assert (cursor.epoch, cursor.seq) == (self.epoch, self.applied)
+
+    @rule(
+        name=NAMES,
+        amount=st.integers(1, 333),
+        price=st.none() | PRICES,
+        accept=st.sampled_from(["exact", "better", "any"]),
+        key=st.none() | st.sampled_from(["k", "l"]),
+        late=st.integers(0, 2),
+    )
+    def place(
+        self, name: str, amount: int, price: int | None, accept: Accept, key: str | None, late: int
+    ) -> None:
+        """POST /bets, on what has been heard of the line so far."""
+        accept = "any" if price is None else accept
+        body, at = (name, amount, price, accept), self.now + late * S
+        stamp = Stamp(epoch=self.epoch, placed_at=at, fix_at=at, fresh=True)
+        asked = Asked(ids.new_bet_id(at), 1, key, name, amount, price, accept, stamp)
+
+        async def write() -> Bet | Problem:
+            async with self.theirs.write() as conn:
+                (answer,) = await acceptance.accept(conn, [asked], standalone=False)
+                return answer
+
+        answer, match = self.run(write()), self.heard.get(name)
+        used = None if key is None else self.keys.get(key)
+        verdict = model.judge(match, at, price, accept)
+        if used is not None and self.slips[used].body == body:
+            assert (answer.bet_id, answer.replayed) == (used, True)
+        elif used is not None:
+            assert answer.code == "idempotency_key_reused"
+        elif verdict != "taken" or match is None:
+            assert answer.code == verdict
+        else:
+            assert (answer.bet_id, answer.replayed) == (asked.bet_id, False)
+            self.slips[answer.bet_id] = Slip(body, at, match.price)
+            if key is not None:
+                self.keys[key] = answer.bet_id
+
+    @invariant()
+    def the_line_is_the_models(self) -> None:
+        """Every event has the model's price, status, closing and version."""
+
+        async def read() -> list[Any]:
+            async with self.ours.read() as conn:
+                return list(await events.in_id_order(conn, "", 10))
+
+        shown = {
+            event.event_id: (event.coefficient, event.status, event.closed_at, event.version)
+            for event in self.run(read())
+        }
+        assert shown == {
+            name: (match.price, match.status, match.closes, match.version)
+            for name, match in self.line.items()
+        }
+
+    @invariant()
+    def every_bet_stands_as_the_heard_line_says(self) -> None:
+        """No bet is lost or doubled; status and payout follow the line as far as it was heard."""
+
+        async def read() -> list[Bet]:
+            async with self.theirs.read() as conn:
+                return [bets.shown(row) for row in (await conn.execute(bets.SHOWN)).mappings()]
+
+        shown = {
+            bet.bet_id: (bet.status, bet.payout, bet.placed_at, bet.coefficient)
+            for bet in self.run(read())
+        }
+        expected = {}
+        for bet_id, slip in self.slips.items():
+            fate = self.heard[slip.body[0]].fate(slip.placed_at)
+            expected[bet_id] = (fate, slip.pays(fate), slip.placed_at, slip.price)
+        assert shown == expected
+
+
+TestRules = Rules.TestCase
+TestRules.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)

@@ -1,0 +1,153 @@
+"""Serving: sockets that fail early, answers that are not held back, and an end that drains."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import statistics
+import threading
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import httpx2
+import pytest
+
+from stakeline.errors import Unavailable
+from stakeline.web import serving
+from stakeline.web.serving import bind
+from tests.serving import line_provider
+from tests.unit.sample import create_app
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fastapi import FastAPI
+
+pytestmark = pytest.mark.usefixtures("spared_by_signals")
+
+
+def address(sock: socket.socket) -> str:
+    """The URL of what listens there."""
+    return f"http://127.0.0.1:{sock.getsockname()[1]}"
+
+
+def client_of(sock: socket.socket) -> httpx2.AsyncClient:
+    """A client of what listens there."""
+    return httpx2.AsyncClient(base_url=address(sock), timeout=10, trust_env=False)
+
+
+async def answering(client: httpx2.AsyncClient) -> None:
+    """Return once the service answers."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await client.get("/healthz")
+            except httpx2.TransportError:
+                await asyncio.sleep(0.01)
+            else:
+                return
+
+
+def test_a_taken_port_fails_at_once() -> None:
+    """Whoever starts a service on a taken port hears of it before anything else starts."""
+    with closing(bind("127.0.0.1", 0)) as taken:
+        taken.listen()
+        with pytest.raises(OSError, match="in use"):
+            bind("127.0.0.1", taken.getsockname()[1])
+
+
+def test_an_address_of_ipv6_gets_a_socket_of_its_family() -> None:
+    """`::1` is loopback as well."""
+    try:
+        sock = bind("::1", 0)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with closing(sock):
+        assert sock.family == socket.AF_INET6
+
+
+async def test_a_small_answer_is_not_held_back() -> None:
+    """No part of an answer waits for the client's system to confirm another: that takes 40 ms."""
+    sock = bind("127.0.0.1", 0)
+    app = create_app()
+    task = asyncio.create_task(serving.serve(app, sock))
+    took_s = []
+    async with client_of(sock) as client:
+        await answering(client)
+        for _ in range(9):
+            began = time.perf_counter()
+            await client.post("/orders", json={"amount": 1})
+            took_s.append(time.perf_counter() - began)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await task
+    assert statistics.median(took_s) < 0.025
+
+
+async def test_sigterm_drains() -> None:
+    """Not ready first, then what is under way is answered, then it ends without an error."""
+    sock, app = bind("127.0.0.1", 0), create_app()
+    task = asyncio.create_task(serving.serve(app, sock))
+    async with client_of(sock) as client:
+        await answering(client)
+        late = asyncio.create_task(client.get("/slow"))
+        await app.state.began.wait()
+        os.kill(os.getpid(), signal.SIGTERM)
+        readiness = await client.get("/readyz")
+        assert (readiness.status_code, readiness.json()["reason"]) == (503, "shutting down")
+        await asyncio.sleep(serving.DRAIN_S + 0.2)
+        assert not task.done()
+        app.state.go_on.set()
+        assert (await late).json() == "at last"
+        async with asyncio.timeout(5):
+            await task
+        with pytest.raises(httpx2.TransportError):
+            await client.get("/healthz")
+
+
+async def test_a_second_interrupt_stops_at_once() -> None:
+    """Whoever presses Ctrl-C twice does not wait for what is under way."""
+    sock, app = bind("127.0.0.1", 0), create_app()
+    task = asyncio.create_task(serving.serve(app, sock))
+    async with client_of(sock) as client:
+        await answering(client)
+        late = asyncio.create_task(client.get("/slow"))
+        await app.state.began.wait()
+        began = time.perf_counter()
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(0.01)
+        async with asyncio.timeout(5):
+            await task
+        assert time.perf_counter() - began < serving.GRACE_S / 2
+        app.state.go_on.set()
+        await asyncio.gather(late, return_exceptions=True)
+
+
+def stop_once_it_answers(app: FastAPI, sock: socket.socket) -> None:
+    """SIGTERM to this process, as soon as the service answers."""
+    with httpx2.Client(base_url=address(sock), timeout=10, trust_env=False) as client:
+        while not client.get("/readyz").is_success:
+            time.sleep(0.01)
+    assert not app.state.draining
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_service_runs_until_a_signal_comes() -> None:
+    """`run` serves on its own event loop and returns after SIGTERM."""
+    sock, app = bind("127.0.0.1", 0), create_app()
+    sock.listen()  # so that the first request waits instead of failing
+    stopper = threading.Thread(target=stop_once_it_answers, args=(app, sock))
+    stopper.start()
+    serving.run(app, sock)
+    stopper.join()
+    assert app.state.draining
+
+
+def test_what_fails_at_the_start_reaches_the_caller(tmp_path: Path) -> None:
+    """An application that cannot start does not serve."""
+    (tmp_path / "line-provider.sqlite3").write_bytes(b"no database" * 1000)
+    with closing(bind("127.0.0.1", 0)) as sock, pytest.raises(Unavailable):
+        serving.run(line_provider(tmp_path), sock)

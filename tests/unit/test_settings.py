@@ -1,0 +1,127 @@
+"""Settings: from the environment and the command line; a wrong one is named in one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stakeline import settings
+from stakeline.bet_maker.settings import Settings as BetMaker
+from stakeline.line_provider.settings import Settings as LineProvider
+from stakeline.settings import WrongSetting
+
+LINE = {"BET_MAKER_LINE_PROVIDER_URL": "http://127.0.0.1:8000"}
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of our settings is in the environment."""
+    for kind, prefix in ((BetMaker, "BET_MAKER_"), (LineProvider, "LINE_PROVIDER_")):
+        for field in kind.model_fields:
+            monkeypatch.delenv(f"{prefix}{field}".upper(), raising=False)
+
+
+def test_a_laptop_needs_no_settings() -> None:
+    """line-provider's defaults are SQLite in the working folder, on loopback."""
+    chosen = settings.read(LineProvider)
+    assert chosen.database_url == "sqlite:///stakeline-data/line-provider.sqlite3"
+    assert (chosen.host, chosen.port, chosen.root_path) == ("127.0.0.1", 8000, "")
+    assert (chosen.log_level, chosen.default_deadline_s) == ("INFO", 5000)
+
+
+def test_the_environment_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every setting comes from a variable with the service's prefix."""
+    monkeypatch.setenv("BET_MAKER_LINE_PROVIDER_URL", "http://line:8000/feed/")
+    monkeypatch.setenv("BET_MAKER_PORT", "9001")
+    monkeypatch.setenv("BET_MAKER_ROOT_PATH", "/bet-maker")
+    chosen = settings.read(BetMaker)
+    assert chosen.line_provider_url == "http://line:8000/feed"
+    assert (chosen.port, chosen.root_path, chosen.standalone) == (9001, "/bet-maker", False)
+
+
+def test_the_command_line_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is given wins; what is given as None leaves the environment's word."""
+    monkeypatch.setenv("LINE_PROVIDER_PORT", "9000")
+    assert settings.read(LineProvider, port=9100).port == 9100
+    assert settings.read(LineProvider, port=None).port == 9000
+
+
+def test_standalone_needs_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A standalone bet-maker follows nobody."""
+    monkeypatch.setenv("BET_MAKER_STANDALONE", "1")
+    chosen = settings.read(BetMaker)
+    assert (chosen.standalone, chosen.line_provider_url) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "environment", "named"),
+    [
+        (LineProvider, {"LINE_PROVIDER_PORT": "eight"}, "LINE_PROVIDER_PORT"),
+        (LineProvider, {"LINE_PROVIDER_PORT": "65536"}, "LINE_PROVIDER_PORT"),
+        (LineProvider, {"LINE_PROVIDER_PORT": "-1"}, "LINE_PROVIDER_PORT"),
+        (LineProvider, {"LINE_PROVIDER_HOST": "0.0.0.0"}, "LINE_PROVIDER_HOST"),  # noqa: S104 - refused
+        (LineProvider, {"LINE_PROVIDER_HOST": "example.org"}, "LINE_PROVIDER_HOST"),
+        (LineProvider, {"LINE_PROVIDER_DATABASE_URL": ""}, "LINE_PROVIDER_DATABASE_URL"),
+        (LineProvider, {"LINE_PROVIDER_DATABASE_URL": "line.db"}, "LINE_PROVIDER_DATABASE_URL"),
+        (LineProvider, {"LINE_PROVIDER_DATABASE_URL": "sqlite://"}, "LINE_PROVIDER_DATABASE_URL"),
+        (
+            LineProvider,
+            {"LINE_PROVIDER_DATABASE_URL": "sqlite:///:memory:"},
+            "LINE_PROVIDER_DATABASE_URL",
+        ),
+        (
+            LineProvider,
+            {"LINE_PROVIDER_DATABASE_URL": "mysql://host/line"},
+            "LINE_PROVIDER_DATABASE_URL",
+        ),
+        (LineProvider, {"LINE_PROVIDER_ROOT_PATH": "line"}, "LINE_PROVIDER_ROOT_PATH"),
+        (LineProvider, {"LINE_PROVIDER_ROOT_PATH": "/line/"}, "LINE_PROVIDER_ROOT_PATH"),
+        (LineProvider, {"LINE_PROVIDER_LOG_LEVEL": "LOUD"}, "LINE_PROVIDER_LOG_LEVEL"),
+        (
+            LineProvider,
+            {"LINE_PROVIDER_DEFAULT_DEADLINE_S": "0"},
+            "LINE_PROVIDER_DEFAULT_DEADLINE_S",
+        ),
+        (LineProvider, {"LINE_PROVIDER_PROT": "8000"}, "LINE_PROVIDER_PROT"),
+        (BetMaker, LINE | {"BET_MAKER_STANDALONE": "1"}, "BET_MAKER_STANDALONE"),
+        (BetMaker, {}, "BET_MAKER_LINE_PROVIDER_URL"),
+        (BetMaker, {"BET_MAKER_STANDALONE": "maybe"}, "BET_MAKER_STANDALONE"),
+        (BetMaker, {"BET_MAKER_LINE_PROVIDER_URL": "line:8000"}, "BET_MAKER_LINE_PROVIDER_URL"),
+        (BetMaker, {"BET_MAKER_LINE_PROVIDER_URL": "ftp://line"}, "BET_MAKER_LINE_PROVIDER_URL"),
+        (BetMaker, {"BET_MAKER_LINE_PROVIDER_URL": "http://"}, "BET_MAKER_LINE_PROVIDER_URL"),
+        (BetMaker, {"BET_MAKER_LINE_PROVIDER_URL": "http://l?a=1"}, "BET_MAKER_LINE_PROVIDER_URL"),
+        (BetMaker, LINE | {"BET_MAKER_LINE": "x"}, "BET_MAKER_LINE"),
+    ],
+    ids=lambda value: " ".join(value.values()) if isinstance(value, dict) else None,
+)
+def test_a_wrong_setting_is_named_in_one_line(
+    kind: type[Any], environment: dict[str, str], named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever starts a service reads which setting is wrong and what it must be."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(WrongSetting) as wrong:
+        settings.read(kind)
+    assert named in str(wrong.value)
+    assert "\n" not in str(wrong.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_loopback_is_taken(host: str) -> None:
+    """Only this machine can reach these."""
+    assert settings.loopback(host) == host
+
+
+@pytest.mark.parametrize("host", ["", "0.0.0.0", "::", "10.0.0.1", "localhost.example.org"])  # noqa: S104 - refused
+def test_other_hosts_are_refused(host: str) -> None:
+    """Until there are users nobody else may reach the services."""
+    with pytest.raises(ValueError, match="loopback"):
+        settings.loopback(host)
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://host:port", "http://[::1", "http://h:99999"])
+def test_a_url_that_nobody_could_call_is_refused(url: str) -> None:
+    """A URL with a broken host or port is refused at the start, not at the first request."""
+    with pytest.raises(ValueError, match="URL"):
+        settings.http_url(url)

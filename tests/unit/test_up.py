@@ -1,0 +1,126 @@
+"""`stakeline up` and its two processes: started, watched and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import httpx2
+import pytest
+
+from stakeline.cli import services, up
+from stakeline.web.serving import bind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("spared_by_signals")
+
+
+def free_ports() -> tuple[int, int]:
+    """Two ports on which nobody listens."""
+    with closing(bind("127.0.0.1", 0)) as one, closing(bind("127.0.0.1", 0)) as other:
+        return one.getsockname()[1], other.getsockname()[1]
+
+
+def stop_once_both_answer(*ports: int) -> None:
+    """SIGTERM to this process, as soon as both services are ready."""
+    with httpx2.Client(timeout=5, trust_env=False) as client:
+        for port in ports:
+            for _ in range(400):
+                try:
+                    if client.get(f"http://127.0.0.1:{port}/readyz").is_success:
+                        break
+                except httpx2.TransportError:
+                    pass
+                time.sleep(0.05)
+    time.sleep(0.1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_both_run_until_a_signal_comes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """It says where both are, keeps their data in the folder, and ends with 0."""
+    ports = free_ports()
+    stopper = threading.Thread(target=stop_once_both_answer, args=ports)
+    stopper.start()
+    assert up.run(tmp_path / "data", *ports) == 0
+    stopper.join()
+    told = capfd.readouterr().out
+    for port in ports:
+        assert f"http://127.0.0.1:{port}/docs" in told
+    assert {file.name for file in (tmp_path / "data").glob("*.sqlite3")} == {
+        "line-provider.sqlite3",
+        "bet-maker.sqlite3",
+    }
+
+
+def test_a_taken_port_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Nothing starts when a port is taken."""
+    with closing(bind("127.0.0.1", 0)) as taken:
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert up.run(tmp_path, 0, port) == 1
+    assert capfd.readouterr().err.startswith(f"stakeline up: port 0 or {port}: ")
+
+
+def test_a_wrong_setting_of_a_service_is_told_once(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service names the setting, `up` adds nothing to that, and the other one is stopped."""
+    monkeypatch.setenv("LINE_PROVIDER_LOG_LEVEL", "LOUD")
+    assert up.run(tmp_path, 0, 0) == services.WRONG_SETTING
+    told = capfd.readouterr().err
+    assert "LINE_PROVIDER_LOG_LEVEL: " in told
+    assert "stakeline up" not in told
+
+
+async def test_a_service_that_does_not_become_ready_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever waits for a service that never answers waits so long and no longer."""
+    monkeypatch.setattr(services, "READY_S", 0.2)
+    process = await asyncio.create_subprocess_exec("sleep", "60")
+    with pytest.raises(
+        services.ServiceFailed, match="line-provider did not become ready"
+    ) as failed:
+        await services.wait_until_ready("line-provider", "http://127.0.0.1:9", process)
+    assert not failed.value.told
+    process.kill()
+    await process.wait()
+
+
+async def test_a_service_that_ends_by_itself_ends_both(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a house is none."""
+    greeted: asyncio.Queue[services.Running] = asyncio.Queue()
+    monkeypatch.setattr(up, "_greet", greeted.put_nowait)
+    watch = asyncio.create_task(up._serve(tmp_path, 0, 0))
+    async with asyncio.timeout(40):
+        running = await greeted.get()
+        running.processes["bet-maker"].kill()
+        assert await watch == 1
+    assert "bet-maker ended by itself" in capfd.readouterr().err
+    assert running.processes["line-provider"].returncode == 0
+
+
+async def test_a_process_that_does_not_heed_sigterm_is_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A service is given its time, and then no more; one that has ended is left alone."""
+    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True)"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", f"{deaf}; signal.pause()"), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    await process.stdout.readline()
+    monkeypatch.setattr(services, "STOP_S", 0.1)
+    await services.stop(process)
+    assert process.returncode == -signal.SIGKILL
+    await services.stop(process)
