@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -60,14 +60,15 @@ async def serving(app: FastAPI, port: int = 0) -> AsyncIterator[Served]:
     sock = bind("127.0.0.1", port)
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
     server = _QuietServer(app)
-    async with app.router.lifespan_context(app):
-        task = asyncio.create_task(server.serve([sock]))
-        while not server.started:
-            await asyncio.sleep(0.005)
-        async with httpx2.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
-            yield Served(app, url, client)
-        app.state.draining = server.should_exit = True
-        await task
+    with closing(sock):
+        async with app.router.lifespan_context(app):
+            task = asyncio.create_task(server.serve([sock]))
+            while not server.started:
+                await asyncio.sleep(0.005)
+            async with httpx2.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
+                yield Served(app, url, client)
+            app.state.draining = server.should_exit = True
+            await task
 
 
 def line_provider(data_dir: Path, **settings: Any) -> FastAPI:  # noqa: ANN401

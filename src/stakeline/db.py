@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
-BUSY_S = 2
-"""How long a transaction waits for another one before the caller gets `Unavailable`."""
+BUSY_S = 2.0
+"""How long a transaction waits for others before the caller gets `Unavailable`."""
+_STEP_S = 0.5
 POOL_SIZE = 8
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
 
@@ -38,7 +39,7 @@ class Database:
         url: one that `check_url` takes; the file's folder is made.
 
     Raises:
-        OSError: the folder cannot be made.
+        OSError: the file cannot be opened as a database.
     """
 
     def __init__(self, url: str) -> None:
@@ -63,15 +64,17 @@ class Database:
         own busy handler is neither fair nor quick.
 
         Raises:
-            Unavailable: another process held the database for more than 2 s, the disk is full, or
-                it cannot be reached; nothing was written, unless the connection broke in COMMIT.
+            Unavailable: others held the database for 2 s, the disk is full, or it cannot be
+                reached; nothing was written, unless the connection broke in COMMIT.
         """
         async with _unavailable_as_such():
+            began = clock.steady()
             async with asyncio.timeout(BUSY_S):
                 await self._turn.acquire()
+            waited_s = (clock.steady() - began) / clock.US_PER_S
             try:
                 async with self.engine.connect() as conn:
-                    await conn.execution_options(stakeline_writes=True)
+                    await conn.execution_options(stakeline_waits_s=_left_s(waited_s))
                     async with conn.begin():
                         yield conn
             finally:
@@ -127,7 +130,13 @@ def check_url(url: str) -> str:
 
 def _create_engine(url: str) -> AsyncEngine:
     parsed = sa.make_url(url)
-    Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True)
+    file = Path(parsed.database or "")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:  # here, where it is one exception: later it is also a thread's, which outlives its loop
+        with closing(sqlite3.connect(file, timeout=BUSY_S)) as connection:
+            connection.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        raise OSError(None, str(error)) from None
     engine = create_async_engine(
         parsed.set(drivername="sqlite+aiosqlite"),
         connect_args={"isolation_level": None, "timeout": BUSY_S},
@@ -150,5 +159,13 @@ def _configure_sqlite(connection: DBAPIConnection, _: Any) -> None:  # noqa: ANN
 def _begin_sqlite(conn: sa.Connection) -> None:
     # Without IMMEDIATE a transaction that reads first and writes later fails when another writes
     # in between; the driver's own BEGIN comes too late to hold a consistent read.
-    writes = conn.get_execution_options().get("stakeline_writes", False)
-    conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    waits_s = conn.get_execution_options().get("stakeline_waits_s")
+    if waits_s is not None and conn.info.get("waits_s", BUSY_S) != waits_s:
+        conn.exec_driver_sql(f"PRAGMA busy_timeout = {waits_s * 1000:.0f}")
+        conn.info["waits_s"] = waits_s
+    conn.exec_driver_sql("BEGIN" if waits_s is None else "BEGIN IMMEDIATE")
+
+
+def _left_s(waited_s: float) -> float:
+    """What is left of `BUSY_S` for other processes, in steps, so that it seldom has to be said."""
+    return max(_STEP_S, BUSY_S - waited_s // _STEP_S * _STEP_S)

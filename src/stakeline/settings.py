@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -73,7 +74,8 @@ def http_url(url: str) -> str:
     """
     try:
         parts = urlsplit(url)
-        whole = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        host = re.fullmatch(r"[\w.-]+|[0-9a-f:.]+", parts.hostname or "", re.ASCII)
+        whole = parts.scheme in {"http", "https"} and host and parts.port != 0
     except ValueError:  # no such port, half an IPv6 address
         whole = False
     if not whole or parts.query or parts.fragment:

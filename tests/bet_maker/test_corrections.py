@@ -9,6 +9,7 @@ import pytest
 
 from stakeline import clock
 from tests.bet_maker.calls import LATER, bet_of, changed, decided, placed, published, refused
+from tests.faults.betting import passed
 
 if TYPE_CHECKING:
     from tests.conftest import Both
@@ -143,6 +144,7 @@ async def test_a_receipt_gives_its_reason(both: Both, status: str, word: str) ->
     """One sentence says why the bet stands as it does, with the times that decided it."""
     event_id = await published(both)
     bet = await placed(both.bets, event_id)
+    await passed(bet["placed_at"])
     await decided(both, event_id, "WIN")
     closed_at = (await decided(both, event_id, status))["closed_at"]
     receipt = (await bet_of(both.bets, bet))["receipt"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+import sqlite3
+from contextlib import AsyncExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -42,7 +43,7 @@ async def fair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Both]:
         await until_ready(bets)
         for number in range(7):
             deadline = f"209{(number * 3) % 7}-01-01T00:00:00Z"
-            await published(both, f"open-{deadline[:4]}", deadline=deadline)
+            await published(both, OPEN[int(deadline[:4]) - 2090], deadline=deadline)
         await published(both, "past", deadline=PAST)
         for status in ("WIN", "VOID", "NEW"):
             await published(both, f"closed-{status}")
@@ -52,7 +53,8 @@ async def fair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Both]:
         yield both
 
 
-OPEN = [f"open-{year}" for year in range(2090, 2097)]
+OPEN = ["f", "b", "open", "a:a", "d", "c", "e"]
+"""By deadline, of which each has a year of its own."""
 
 
 def ids_of(events: list[dict[str, Any]]) -> list[str]:
@@ -83,7 +85,7 @@ async def test_a_wrong_query_is_named(fair: Both, query: str) -> None:
     assert problem["errors"][0]["field"] == f"query.{query.partition('=')[0]}"
 
 
-@pytest.mark.parametrize("event_id", ["open-2090", "past", "closed-VOID", "closed-NEW"])
+@pytest.mark.parametrize("event_id", ["open", "past", "closed-VOID", "closed-NEW"])
 async def test_an_event_is_the_lines_own(fair: Both, event_id: str) -> None:
     """Open or not, bet-maker shows an event as line-provider does."""
     shown = await fair.bets.get(f"/events/{event_id}")
@@ -137,6 +139,20 @@ async def test_reading_goes_on_without_a_line(tmp_path_factory: pytest.TempPathF
         for event_id in ("known", "unknown"):
             answer = await bets.post("/bets", {"event_id": event_id, "amount": 1})
             refused(answer, 503, "feed_stale")
+
+
+async def test_it_is_not_ready_without_its_database(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """What it needs to judge bets cannot be read: it says so, and goes on answering."""
+    data_dir = tmp_path_factory.mktemp("broken")
+    async with serving(bet_maker(data_dir, None)) as bets:
+        assert (await bets.get("/readyz")).is_success
+        with closing(sqlite3.connect(data_dir / "bet-maker.sqlite3")) as other:
+            other.execute("DROP TABLE cursor")
+        answer = await bets.get("/readyz")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert answer.json()["reason"] == "the database cannot be read"
 
 
 async def test_the_age_of_the_line_is_a_metric(both: Both, standalone: Served) -> None:

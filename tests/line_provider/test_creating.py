@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 import pytest
 
-from stakeline import clock
+from stakeline import clock, ids
 from tests.line_provider.calls import (
     LATER,
     LATER_STILL,
@@ -59,6 +60,15 @@ async def test_an_event_without_an_id_gets_a_short_one(line: Served) -> None:
     one, other = [event_of(await line.post("/events", {"coefficient": 2}), 201) for _ in range(2)]
     assert one["event_id"] != other["event_id"]
     assert len(one["event_id"]) == 8
+
+
+async def test_a_short_id_that_is_taken_is_not_given_again(
+    line: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With few ids left, two new events still get two."""
+    monkeypatch.setattr(ids, "_SHORT_ALPHABET", "AB")
+    answers = await asyncio.gather(*(line.post("/events", {"coefficient": 2}) for _ in range(99)))
+    assert len({event_of(answer, 201)["event_id"] for answer in answers}) == 99
 
 
 @pytest.mark.parametrize("event_id", [0, 7, 9223372036854775807])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,8 +12,11 @@ import pytest
 from stakeline import clock
 from stakeline.line_provider import api_feed
 from tests.line_provider.calls import at, created, decided, new_id
+from tests.serving import line_provider, serving
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.serving import Served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -25,6 +30,17 @@ async def snapshot(line: Served) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     assert answer.text.endswith("\n")
     top, *events = [json.loads(text) for text in answer.text.splitlines()]
     return top, events
+
+
+async def test_it_is_not_ready_without_its_database(tmp_path: Path) -> None:
+    """Where the log cannot be read nobody can be told of the line."""
+    async with serving(line_provider(tmp_path)) as served:
+        assert (await served.get("/readyz")).is_success
+        with closing(sqlite3.connect(tmp_path / "line-provider.sqlite3")) as other:
+            other.execute("DROP TABLE head")
+        answer = await served.get("/readyz")
+        assert (answer.status_code, answer.json()["reason"]) == (503, "the database cannot be read")
+        assert (await served.get("/feed")).status_code == 503
 
 
 async def test_a_snapshot_of_an_empty_line_is_its_top(line: Served) -> None:

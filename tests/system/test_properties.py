@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 S = clock.US_PER_S
 START = clock.parse_instant("2026-08-01T18:00:00Z")
 DEFAULT_S = model.DEFAULT_US // S
-NAMES = st.sampled_from(["one", "two"])
+NAMES = st.sampled_from(["one", "one", "one", "two"])
 PRICES = st.sampled_from([150, 200])
-STEPS = st.none() | st.integers(-2, 4)
+STEPS = st.sampled_from([None, None, -1, 0, 1, 2, 4])
 STATUSES: st.SearchStrategy[EventStatus] = st.sampled_from(["NEW", "WIN", "LOSE", "VOID"])
-TAGS = st.sampled_from(["none", "none", "right", "wrong"])
+TAGS = st.sampled_from(["none", "none", "none", "right", "wrong"])
 
 
 class Rules(RuleBasedStateMachine):
@@ -64,6 +64,8 @@ class Rules(RuleBasedStateMachine):
         self.ours = Database(f"sqlite:///{folder}/line.sqlite3")
         self.theirs = Database(f"sqlite:///{folder}/bets.sqlite3")
         self.run(self._open())
+        self.create("one", 200, 4)
+        self.pull(1, 0)
 
     async def _open(self) -> None:
         self.stack.push_async_callback(self.ours.close)
@@ -193,17 +195,25 @@ class Rules(RuleBasedStateMachine):
     @rule(
         name=NAMES,
         amount=st.integers(1, 333),
-        price=st.none() | PRICES,
+        price=st.sampled_from([None, None, 150, 200]),
         accept=st.sampled_from(["exact", "better", "any"]),
         key=st.none() | st.sampled_from(["k", "l"]),
-        late=st.integers(0, 2),
+        beside=st.sampled_from([None, -1, 0, 1]),
     )
     def place(
-        self, name: str, amount: int, price: int | None, accept: Accept, key: str | None, late: int
+        self,
+        name: str,
+        amount: int,
+        price: int | None,
+        accept: Accept,
+        key: str | None,
+        beside: int | None,
     ) -> None:
-        """POST /bets, on what has been heard of the line so far."""
+        """POST /bets, on what has been heard of the line so far: now, or just at its closing."""
+        match = self.heard.get(name)
+        at = self.now if match is None or beside is None else match.closes + beside
         accept = "any" if price is None else accept
-        body, at = (name, amount, price, accept), self.now + late * S
+        body = (name, amount, price, accept)
         stamp = Stamp(epoch=self.epoch, placed_at=at, fix_at=at, fresh=True)
         asked = Asked(ids.new_bet_id(at), 1, key, name, amount, price, accept, stamp)
 
@@ -212,7 +222,7 @@ class Rules(RuleBasedStateMachine):
                 (answer,) = await acceptance.accept(conn, [asked], standalone=False)
                 return answer
 
-        answer, match = self.run(write()), self.heard.get(name)
+        answer = self.run(write())
         used = None if key is None else self.keys.get(key)
         verdict = model.judge(match, at, price, accept)
         if used is not None and self.slips[used].body == body:
@@ -264,4 +274,4 @@ class Rules(RuleBasedStateMachine):
 
 
 TestRules = Rules.TestCase
-TestRules.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+TestRules.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

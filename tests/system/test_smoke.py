@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.faults.betting import passed
 from tests.serving import until_known
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ async def test_a_bet_is_settled_by_its_event(both: Both) -> None:
     placed = await both.bets.post("/bets", {"event_id": "derby", "amount": 10.5})
     assert placed.status_code == 201
     assert placed.json()["status"] == "PENDING"
+    await passed(placed.json()["placed_at"])
     await both.line.post("/events/derby/result", {"status": "WIN"})
     await until_known(both.bets, "derby", status="WIN")
     bet = (await both.bets.get(f"/bets/{placed.json()['bet_id']}")).json()

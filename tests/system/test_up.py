@@ -125,7 +125,7 @@ async def test_a_taken_port_is_one_line(tmp_path: Path, which: int) -> None:
         ports = [free_port(), free_port()]
         ports[which] = taken.getsockname()[1]
         async with up(tmp_path, (ports[0], ports[1])) as running:
-            assert await running.exit_status() == 1
+            assert await running.exit_status() == 2
             (line,) = running.err.read_text().splitlines()
             assert str(ports[which]) in line
             assert running.out.read_text() == ""

@@ -92,6 +92,24 @@ async def test_writers_of_a_process_take_turns(database: Database) -> None:
     assert await marked(database) == list(range(100))
 
 
+async def test_writers_of_two_processes_wait_for_one_another(
+    database: Database, file: Path
+) -> None:
+    """Who reads first and writes then has the database from the start: nobody fails half way."""
+    other = Database(f"sqlite:///{file}")
+
+    async def count(each: Database) -> None:
+        for _ in range(20):
+            async with each.write() as conn:
+                last = await conn.scalar(sa.select(sa.func.max(marks.c.mark)))
+                await asyncio.sleep(0)
+                await conn.execute(marks.insert().values(mark=(last or 0) + 1))
+
+    await asyncio.gather(count(database), count(other))
+    assert await marked(database) == list(range(1, 41))
+    await other.close()
+
+
 async def test_a_reader_keeps_its_state_while_others_write(database: Database) -> None:
     """A reading block sees one consistent state and holds up no writer."""
     async with database.read() as conn:
@@ -150,14 +168,10 @@ def damaged(file: Path) -> Path:
     return file
 
 
-async def test_a_file_that_is_no_database_is_unavailable(damaged: Path) -> None:
-    """A damaged file is told as such, to readers and writers."""
-    database = Database(f"sqlite:///{damaged}")
-    with pytest.raises(Unavailable):
-        await mark(database, 1)
-    with pytest.raises(Unavailable):
-        await marked(database)
-    await database.close()
+def test_a_file_that_is_no_database_is_not_opened(damaged: Path) -> None:
+    """A damaged file is told as such, before anything is started on it."""
+    with pytest.raises(OSError, match="not a database"):
+        Database(f"sqlite:///{damaged}")
 
 
 async def test_the_databases_time_is_the_hosts(database: Database) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
+from stakeline.web.observing import Observing
 from tests.serving import serving
 from tests.unit.sample import create_app
 
 if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
     from tests.serving import Served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -51,7 +55,7 @@ async def test_what_went_wrong_stands_in_the_log(sample: Served) -> None:
         await sample.get("/busy")
     wrong = {line["event"]: line for line in lines if line["event"] != "request"}
     assert isinstance(wrong["internal error"]["exc_info"], RuntimeError)
-    assert wrong["problem"]["cause"] == "the secret is out"
+    assert wrong["problem"]["cause"] == "RuntimeError: the secret is out"
 
 
 async def test_requests_are_counted_by_route() -> None:
@@ -74,6 +78,20 @@ async def test_requests_are_counted_by_route() -> None:
     assert ({**put, "status": "422"}, 1) in samples
     assert ({"method": "GET", "route": "none", "status": "404"}, 2) in samples
     assert "stakeline_http_request_seconds_bucket" in text
+
+
+async def test_what_is_no_request_is_passed_on() -> None:
+    """Only HTTP requests are seen; whatever else a server brings goes straight through."""
+    passed: list[str] = []
+
+    async def app(scope: Scope, _: Receive, __: Send) -> None:
+        passed.append(scope["type"])
+
+    async def nothing(*_: object) -> Any:  # noqa: ANN401 - never called
+        raise AssertionError
+
+    await Observing(app, CollectorRegistry())({"type": "websocket"}, nothing, nothing)
+    assert passed == ["websocket"]
 
 
 @pytest.mark.parametrize("slashes", ["/", "//"])

@@ -9,16 +9,14 @@ import sys
 import threading
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import httpx2
 import pytest
 
 from stakeline.cli import services, up
+from stakeline.settings import WrongSetting
 from stakeline.web.serving import bind
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("spared_by_signals")
 
@@ -29,8 +27,8 @@ def free_ports() -> tuple[int, int]:
         return one.getsockname()[1], other.getsockname()[1]
 
 
-def stop_once_both_answer(*ports: int) -> None:
-    """SIGTERM to this process, as soon as both services are ready."""
+def wait_for_both(*ports: int) -> None:
+    """Return as soon as both services are ready."""
     with httpx2.Client(timeout=5, trust_env=False) as client:
         for port in ports:
             for _ in range(400):
@@ -41,6 +39,11 @@ def stop_once_both_answer(*ports: int) -> None:
                     pass
                 time.sleep(0.05)
     time.sleep(0.1)
+
+
+def stop_once_both_answer(*ports: int) -> None:
+    """SIGTERM to this process, as soon as both services are ready."""
+    wait_for_both(*ports)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -65,18 +68,31 @@ def test_a_taken_port_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str])
     with closing(bind("127.0.0.1", 0)) as taken:
         taken.listen()
         port = taken.getsockname()[1]
-        assert up.run(tmp_path, 0, port) == 1
+        assert up.run(tmp_path, 0, port) == services.WRONG_SETTING
     assert capfd.readouterr().err.startswith(f"stakeline up: port 0 or {port}: ")
 
 
-def test_a_wrong_setting_of_a_service_is_told_once(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_a_wrong_setting_stops_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting of either service is named before anything is started."""
+    for name in ("LINE_PROVIDER_LOG_LEVEL", "BET_MAKER_LOG_LEVEL"):
+        with monkeypatch.context() as environment:
+            environment.setenv(name, "LOUD")
+            with pytest.raises(WrongSetting, match=name):
+                up.run(tmp_path / "data", 0, 0)
+    (tmp_path / "file").touch()
+    with pytest.raises(WrongSetting, match="--data-dir"):
+        up.run(tmp_path / "file", 0, 0)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_database_that_cannot_be_opened_is_told_once(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The service names the setting, `up` adds nothing to that, and the other one is stopped."""
-    monkeypatch.setenv("LINE_PROVIDER_LOG_LEVEL", "LOUD")
+    (tmp_path / "bet-maker.sqlite3").mkdir()
     assert up.run(tmp_path, 0, 0) == services.WRONG_SETTING
     told = capfd.readouterr().err
-    assert "LINE_PROVIDER_LOG_LEVEL: " in told
+    assert "BET_MAKER_DATABASE_URL: " in told
     assert "stakeline up" not in told
 
 
@@ -95,19 +111,35 @@ async def test_a_service_that_does_not_become_ready_is_told(
     await process.wait()
 
 
-async def test_a_service_that_ends_by_itself_ends_both(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def child(service: str) -> int | None:
+    """The process of a service that this process has started, as Linux tells it."""
+    me = os.getpid()
+    for pid in Path(f"/proc/{me}/task/{me}/children").read_text().split():
+        if f"\0{service}\0".encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+            return int(pid)
+    return None
+
+
+def kill_once_both_answer(*ports: int) -> None:
+    """SIGKILL to bet-maker, as soon as both services are ready."""
+    wait_for_both(*ports)
+    pid = child("bet-maker")
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the process in /proc")
+def test_a_service_that_ends_by_itself_ends_both(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Half a house is none."""
-    greeted: asyncio.Queue[services.Running] = asyncio.Queue()
-    monkeypatch.setattr(up, "_greet", greeted.put_nowait)
-    watch = asyncio.create_task(up._serve(tmp_path, 0, 0))
-    async with asyncio.timeout(40):
-        running = await greeted.get()
-        running.processes["bet-maker"].kill()
-        assert await watch == 1
+    ports = free_ports()
+    killer = threading.Thread(target=kill_once_both_answer, args=ports)
+    killer.start()
+    assert up.run(tmp_path, *ports) == 1
+    killer.join()
     assert "bet-maker ended by itself" in capfd.readouterr().err
-    assert running.processes["line-provider"].returncode == 0
+    assert child("line-provider") is None
 
 
 async def test_a_process_that_does_not_heed_sigterm_is_killed(

@@ -129,6 +129,8 @@ class Follower:
         applied = await self._apply(page) if page.items else cursor
         if applied is not None and applied.epoch == page.epoch and applied.seq >= page.head:
             self._take_fix(Fix(page.epoch, page.received_at, sent))
+        elif applied == cursor:
+            raise FeedUnreachable(f"The feed has nothing to follow item {cursor.seq} with.")
 
     async def _start(self) -> Cursor:
         async with self._line.snapshot() as snapshot, self._database.write() as conn:

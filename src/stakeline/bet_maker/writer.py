@@ -84,7 +84,17 @@ class Writer:
         while True:
             await self._arrived.wait()
             group = self._next_group()
-            answers = await self._commit([asked for request in group for asked in request.asked])
+            try:
+                answers = await self._commit(_bets_of(group))
+            except Unavailable as problem:
+                # Who waits behind the group has waited for the database as long: tell them, too.
+                while self._waiting:
+                    group += self._next_group()
+                answers = [problem] * len(_bets_of(group))
+                log.warning("bets not written", bets=len(answers), cause=problem.cause)
+            for answer in answers:
+                outcome = answer.code if isinstance(answer, Problem) else "accepted"
+                self._outcomes.labels(outcome).inc()
             ends = [0]
             for request in group:
                 ends.append(ends[-1] + len(request.asked))
@@ -106,18 +116,17 @@ class Writer:
 
     async def _commit(self, asked: Sequence[Asked]) -> list[Bet | Problem]:
         """The answers of one transaction; if the data broke it, of one transaction a bet."""
-        answers: list[Bet | Problem]
         try:
             async with self._database.write() as conn:
-                answers = await acceptance.accept(conn, asked, standalone=self._standalone)
-        except Unavailable as problem:
-            log.warning("bets not written", bets=len(asked), cause=problem.cause)
-            answers = [problem] * len(asked)
+                return await acceptance.accept(conn, asked, standalone=self._standalone)
+        except Unavailable:
+            raise
         except Exception as error:  # the writer must outlive whatever one group holds
             log.exception("a bet broke its group", bets=len(asked), exc_info=error)
             if len(asked) == 1:
                 return [Internal()]
             return [(await self._commit([one]))[0] for one in asked]
-        for answer in answers:
-            self._outcomes.labels(answer.code if isinstance(answer, Problem) else "accepted").inc()
-        return answers
+
+
+def _bets_of(group: Sequence[_Request]) -> list[Asked]:
+    return [asked for request in group for asked in request.asked]

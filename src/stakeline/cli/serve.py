@@ -82,7 +82,8 @@ def _serve(
         names = f"{prefix}_HOST, {prefix}_PORT"
         raise WrongSetting(f"{names}: {chosen.host} {chosen.port}: {error.strerror}") from None
     try:
-        serving.run(create_app(), sock)
+        with sock:
+            serving.run(create_app(), sock)
     except OSError as error:
         raise WrongSetting(f"{prefix}_DATABASE_URL: {error.strerror}") from None
     except Unavailable as error:

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from stakeline import settings
+from stakeline.bet_maker.settings import Settings as BetMakerSettings
 from stakeline.cli import services
 from stakeline.cli.services import Running, ServiceFailed
+from stakeline.line_provider.settings import Settings as LineProviderSettings
+from stakeline.settings import WrongSetting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,9 +25,18 @@ complaints = Console(stderr=True, soft_wrap=True, highlight=False)
 def run(data_dir: Path | None, line_provider_port: int, bet_maker_port: int) -> int:
     """Serve both until SIGINT or SIGTERM.
 
+    Nothing is started before both services' settings have been read, so a wrong one is one line.
+
     Returns:
-        0; 1 if one of them ended by itself, or a port is taken; 2 if a setting is wrong.
+        0; 1 if one of them ended by itself; 2 if a port is taken, or a database cannot be opened.
+
+    Raises:
+        WrongSetting: a setting cannot be used; the message names it.
     """
+    settings.read(LineProviderSettings)
+    settings.read(BetMakerSettings, line_provider_url=f"http://{services.HOST}")
+    if data_dir is not None and data_dir.exists() and not data_dir.is_dir():
+        raise WrongSetting("--data-dir: is not a folder")
     return asyncio.run(_up(data_dir, line_provider_port, bet_maker_port))
 
 
@@ -53,6 +66,7 @@ async def _serve(data_dir: Path | None, line_provider_port: int, bet_maker_port:
         complaints.print(
             f"stakeline up: port {line_provider_port} or {bet_maker_port}: {error.strerror}"
         )
+        return services.WRONG_SETTING
     except ServiceFailed as error:
         if error.told:
             return services.WRONG_SETTING

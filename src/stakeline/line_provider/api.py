@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, StrictBool
 from starlette.responses import Response
 
 from stakeline import contract, db, fields
@@ -58,7 +58,7 @@ class Result(fields.Body):
 
     status: contract.EventStatus
     closed_at: fields.Instant | None = None
-    correction: bool = False
+    correction: StrictBool | None = None
     reason: fields.LineOfText | None = None
 
 
@@ -137,7 +137,7 @@ async def decide_event(
     event_id: EventIdInPath, result: Result, line: LineHere, if_match: IfMatch = None
 ) -> Response:
     """Give an event its result, or correct it. The same result again changes nothing."""
-    ruling = Ruling(result.status, result.closed_at, result.correction)
+    ruling = Ruling(result.status, result.closed_at, bool(result.correction))
 
     async def decide(conn: AsyncConnection, now: int) -> Change:
         return await changes.decide(conn, now, event_id, ruling, if_match)

@@ -26,7 +26,7 @@ def create_app(settings: Settings) -> FastAPI:
     """The service, with a database of its own that it opens when it starts.
 
     Raises:
-        OSError: the database's folder cannot be made.
+        OSError: the database's file cannot be opened.
     """
     database = Database(settings.database_url)
 

@@ -123,8 +123,9 @@ async def history(
     """Up to `limit` versions of the event after version `after`: what changed, when, by whom."""
     rows = await conn.execute(
         sa.select(feed)
-        .where(feed.c.event_id == event_id, feed.c.version.between(after, after + limit))
+        .where(feed.c.event_id == event_id, feed.c.version >= after)
         .order_by(feed.c.version)
+        .limit(limit + 1)
     )
     versions: list[dict[str, Any]] = []
     before: dict[str, Any] = {}
@@ -144,7 +145,7 @@ async def history(
                 | {"event": strictjson.Raw(row.event.encode())}
             )
         before = event
-    return versions
+    return versions[:limit]
 
 
 def _differs(one: object, other: object) -> bool:

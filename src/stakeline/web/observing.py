@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from stakeline import errors
+from stakeline.web import problems
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,7 +25,8 @@ class Observing:
     """Pure ASGI middleware around a whole service.
 
     Takes `X-Request-Id` if well formed, else makes one; answers with it and puts it into every log
-    line of the request. Counts and times requests by route. `/bets/` is served as `/bets`, without
+    line of the request. Counts and times requests by route. What nobody caught is answered as
+    `internal`. `/bets/` is served as `/bets`, without
     a redirect that would lose a body.
     """
 
@@ -52,18 +56,23 @@ class Observing:
             scope["stakeline.slashed"] = True
         request_id = _request_id(scope)
         began = time.perf_counter()
-        status = 500
+        started, status = False, 500
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal started, status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                started, status = True, message["status"]
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id.decode()):
             try:
                 await self.app(scope, receive, send_with_id)
+            except Exception as error:
+                log.exception("internal error", exc_info=error)
+                if started:
+                    raise  # the server cuts the connection: the answer must not look whole
+                await problems.response(errors.Internal())(scope, receive, send_with_id)
             finally:
                 self._note(scope, status, time.perf_counter() - began)
 

@@ -28,7 +28,9 @@ class JsonRequest(Request):
 
     async def json(self) -> Any:  # noqa: ANN401 - any JSON value
         """The body's value, its numbers as `strictjson.Number`."""
-        return strictjson.loads(await self.body())
+        value = strictjson.loads(await self.body())
+        # pydantic would look for the fields of a body among the attributes of a bare Number.
+        return value.text if isinstance(value, strictjson.Number) else value
 
 
 class JsonRoute(APIRoute):

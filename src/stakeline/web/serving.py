@@ -8,6 +8,10 @@ import socket
 from typing import TYPE_CHECKING
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from stakeline import strictjson
+from stakeline.errors import BadRequest
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -20,6 +24,20 @@ DRAIN_S = 0.2
 """How long `/readyz` says no before the sockets close, so that a gateway can look elsewhere."""
 
 
+class Protocol(HttpToolsProtocol):
+    """uvicorn's HTTP, but what is no HTTP at all gets a problem like everything else."""
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words, not ours
+        """Answer 400 and close the connection."""
+        body = strictjson.dumps(BadRequest().body())
+        head = (
+            "HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+
 class Server(uvicorn.Server):
     """uvicorn, but SIGTERM drains: not ready first, then no new requests, exit status 0."""
 
@@ -28,6 +46,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=Protocol,
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -75,7 +94,8 @@ def bind(host: str, port: int) -> socket.socket:
         OSError: the address cannot be had.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named so that asyncio knows it and turns Nagle's delay off: 40 ms an answer.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
