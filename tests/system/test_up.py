@@ -47,17 +47,28 @@ class Up:
         """Its exit status, within 12 s; nothing that it started is left."""
         async with asyncio.timeout(12):
             status = await self.process.wait()
-        with pytest.raises(ProcessLookupError):
-            os.killpg(self.process.pid, 0)
+        assert not any(is_running(pid) for pid in self.pids().values())
         return status
 
-    def pid_of(self, service: str) -> int:
-        """The process of one of the services, from its log."""
-        for line in self.err.read_text().splitlines():
-            logged = json.loads(line)
-            if logged["service"] == service and "Started server process" in logged["event"]:
-                return int(logged["event"].rpartition("[")[2].rstrip("]"))
-        raise AssertionError(f"{service} has not logged its start")
+    def pids(self) -> dict[str, int]:
+        """The processes of the services that have served, from their logs."""
+        logged = [
+            json.loads(line) for line in self.err.read_text().splitlines() if line.startswith("{")
+        ]
+        return {
+            line["service"]: int(line["event"].rpartition("[")[2].rstrip("]"))
+            for line in logged
+            if "Started server process" in line["event"]
+        }
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 @asynccontextmanager
@@ -110,7 +121,7 @@ async def test_one_does_not_go_on_without_the_other(tmp_path: Path, service: str
     """When one service dies, the other is stopped, the user is told which, and the status is 1."""
     async with up(tmp_path) as running:
         await running.until_greeting()
-        os.kill(running.pid_of(service), signal.SIGKILL)
+        os.kill(running.pids()[service], signal.SIGKILL)
         assert await running.exit_status() == 1
         told = [
             line for line in running.err.read_text().splitlines() if line.startswith("stakeline")
@@ -130,3 +141,15 @@ async def test_a_taken_port_is_one_line(tmp_path: Path, which: int) -> None:
             assert str(ports[which]) in line
             assert running.out.read_text() == ""
     assert not (tmp_path / "data").exists()
+
+
+async def test_services_end_with_the_command_that_started_them(tmp_path: Path) -> None:
+    """Even kill -9 of `up` leaves no service behind on its port."""
+    async with up(tmp_path) as running:
+        await running.until_greeting()
+        pids = list(running.pids().values())
+        assert len(pids) == 2
+        running.process.kill()
+        async with asyncio.timeout(10):
+            while any(is_running(pid) for pid in pids):
+                await asyncio.sleep(0.05)

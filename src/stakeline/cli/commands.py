@@ -26,6 +26,7 @@ stakeline.add_typer(bet_maker_commands, name="bet-maker")
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on.")]
 Descriptor = Annotated[int | None, typer.Option("--fd", hidden=True)]
+Lifeline = Annotated[int | None, typer.Option("--lifeline", hidden=True)]
 File = Annotated[Path, typer.Argument(help="A football-data.co.uk CSV.")]
 Price = Annotated[str, typer.Option(help="The column of the home win's odds.")]
 
@@ -54,22 +55,28 @@ def run_both(
 
 
 @stakeline.command("line-provider")
-def run_line_provider(host: Host = None, port: Port = None, fd: Descriptor = None) -> None:
+def run_line_provider(
+    host: Host = None, port: Port = None, fd: Descriptor = None, lifeline: Lifeline = None
+) -> None:
     """Run the line: events, their coefficient, deadline and result."""
     from stakeline.cli import serve
 
-    serve.serve_line_provider(host, port, fd)
+    serve.serve_line_provider(host, port, fd, lifeline)
 
 
 @bet_maker_commands.callback(invoke_without_command=True)
 def run_bet_maker(
-    context: typer.Context, host: Host = None, port: Port = None, fd: Descriptor = None
+    context: typer.Context,
+    host: Host = None,
+    port: Port = None,
+    fd: Descriptor = None,
+    lifeline: Lifeline = None,
 ) -> None:
     """Take bets, following a line-provider (BET_MAKER_LINE_PROVIDER_URL) or standalone."""
     from stakeline.cli import serve
 
     if context.invoked_subcommand is None:
-        serve.serve_bet_maker(host, port, fd)
+        serve.serve_bet_maker(host, port, fd, lifeline)
 
 
 @bet_maker_commands.command("resync")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
+import threading
 from typing import TYPE_CHECKING
 
 import typer
@@ -29,27 +32,32 @@ if TYPE_CHECKING:
     from stakeline.contract import Cursor
 
 
-def serve_line_provider(host: str | None, port: int | None, fd: int | None) -> None:
+def serve_line_provider(
+    host: str | None, port: int | None, fd: int | None, lifeline: int | None
+) -> None:
     """Serve line-provider until SIGTERM or SIGINT.
 
     Args:
         host: in place of its setting.
         port: in place of its setting.
         fd: a socket that is bound already, in place of both.
+        lifeline: the reading end of a pipe; the service ends when the pipe does.
 
     Raises:
         WrongSetting: it cannot start; the message names the setting.
     """
     chosen = settings.read(LineProviderSettings, host=host, port=port)
     log.configure(chosen.log_level, "line-provider")
-    _serve("LINE_PROVIDER", chosen, lambda: line_provider.create_app(chosen), fd)
+    _serve("LINE_PROVIDER", chosen, lambda: line_provider.create_app(chosen), fd, lifeline)
 
 
-def serve_bet_maker(host: str | None, port: int | None, fd: int | None) -> None:
+def serve_bet_maker(
+    host: str | None, port: int | None, fd: int | None, lifeline: int | None
+) -> None:
     """Serve bet-maker until SIGTERM or SIGINT; as `serve_line_provider`."""
     chosen = settings.read(BetMakerSettings, host=host, port=port)
     log.configure(chosen.log_level, "bet-maker")
-    _serve("BET_MAKER", chosen, lambda: bet_maker.create_app(chosen), fd)
+    _serve("BET_MAKER", chosen, lambda: bet_maker.create_app(chosen), fd, lifeline)
 
 
 def resync() -> int:
@@ -75,12 +83,15 @@ def _serve(
     chosen: LineProviderSettings | BetMakerSettings,
     create_app: Callable[[], FastAPI],
     fd: int | None,
+    lifeline: int | None,
 ) -> None:
     try:
         sock = serving.bind(chosen.host, chosen.port) if fd is None else socket.socket(fileno=fd)
     except OSError as error:
         names = f"{prefix}_HOST, {prefix}_PORT"
         raise WrongSetting(f"{names}: {chosen.host} {chosen.port}: {error.strerror}") from None
+    if lifeline is not None:
+        threading.Thread(target=_end_with, args=[lifeline], daemon=True).start()
     try:
         with sock:
             serving.run(create_app(), sock)
@@ -88,6 +99,12 @@ def _serve(
         raise WrongSetting(f"{prefix}_DATABASE_URL: {error.strerror}") from None
     except Unavailable as error:
         raise WrongSetting(f"{prefix}_DATABASE_URL: {error.cause}") from None
+
+
+def _end_with(lifeline: int) -> None:
+    """Stop when the command that holds the other end is gone and can no longer do it."""
+    os.read(lifeline, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def _resync(database_url: str, line_provider_url: str) -> Cursor:

@@ -78,14 +78,15 @@ async def running(
         ServiceFailed: one ended instead of becoming ready; it has said why on standard error.
     """
     processes: dict[str, Process] = {}
+    lifeline, own_end = os.pipe()
     try:
         with contextlib.ExitStack() as stack:
             lines = stack.enter_context(contextlib.closing(bind(HOST, line_provider_port)))
             bets = stack.enter_context(contextlib.closing(bind(HOST, bet_maker_port)))
             services = Running(_address(lines), _address(bets), processes)
             environment = _environment(data_dir, services.line_provider, quiet=quiet)
-            processes["line-provider"] = await start("line-provider", lines, environment)
-            processes["bet-maker"] = await start("bet-maker", bets, environment)
+            processes["line-provider"] = await start("line-provider", lines, lifeline, environment)
+            processes["bet-maker"] = await start("bet-maker", bets, lifeline, environment)
         await asyncio.gather(
             wait_until_ready("line-provider", services.line_provider, processes["line-provider"]),
             wait_until_ready("bet-maker", services.bet_maker, processes["bet-maker"]),
@@ -94,6 +95,8 @@ async def running(
     finally:
         for process in reversed(processes.values()):  # who follows stops first
             await stop(process)
+        os.close(lifeline)
+        os.close(own_end)
 
 
 def _environment(data_dir: Path | None, line_provider: str, *, quiet: bool) -> dict[str, str]:
@@ -109,18 +112,23 @@ def _environment(data_dir: Path | None, line_provider: str, *, quiet: bool) -> d
     return environment
 
 
-async def start(service: str, sock: socket.socket, environment: dict[str, str]) -> Process:
+async def start(
+    service: str, sock: socket.socket, lifeline: int, environment: dict[str, str]
+) -> Process:
     """A service's process on a socket that is bound already, so that no port can be lost to a race.
 
     Args:
         service: `line-provider` or `bet-maker`.
         sock: the socket.
+        lifeline: the reading end of a pipe; the service ends when the pipe does, which is when this
+            process does, however that happens.
         environment: its whole environment.
     """
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "stakeline", service, "--fd", str(sock.fileno())),
+        *(sys.executable, "-m", "stakeline", service),
+        *("--fd", str(sock.fileno()), "--lifeline", str(lifeline)),
         env=environment,
-        pass_fds=[sock.fileno()],
+        pass_fds=[sock.fileno(), lifeline],
         stdin=asyncio.subprocess.DEVNULL,
         process_group=0,  # Ctrl-C is for the command, which then ends its services in order
     )

@@ -43,7 +43,7 @@ def run(data_dir: Path | None, line_provider_port: int, bet_maker_port: int) -> 
 async def _up(data_dir: Path | None, line_provider_port: int, bet_maker_port: int) -> int:
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
+    for name in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, told.set)
     stop = asyncio.create_task(told.wait())
     serve = asyncio.create_task(_serve(data_dir, line_provider_port, bet_maker_port))
