@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from stakeline import ids
+from tests.faults.betting import passed
 from tests.serving import until_known
 
 if TYPE_CHECKING:
@@ -49,7 +50,13 @@ async def changed(both: Both, event_id: str, **terms: object) -> dict[str, Any]:
 
 
 async def decided(both: Both, event_id: str, status: str, **more: object) -> dict[str, Any]:
-    """The event with this result, or this correction, once bet-maker knows it."""
+    """The event with this result, or this correction, once bet-maker knows it.
+
+    A bet counts as placed up to a round trip later than it was: no result is brought within that.
+    """
+    newest = (await both.bets.get(f"/bets?event_id={event_id}&limit=1")).json()
+    if newest:
+        await passed(newest[0]["placed_at"])
     ruling = {"status": status, "correction": True} | more
     answer = await both.line.post(f"/events/{event_id}/result", ruling)
     assert answer.status_code == 200, answer.text

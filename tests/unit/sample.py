@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, FastAPI, Query, Request
 from prometheus_client import CollectorRegistry
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from stakeline import errors, fields
 from stakeline.web import application
@@ -66,6 +66,17 @@ async def create_orders(orders: dict[str, str]) -> Response:
 async def break_down() -> Response:
     """Fail in a way that nobody thought of."""
     raise RuntimeError("the secret is out")
+
+
+@router.get("/half")
+async def break_off() -> Response:
+    """Fail in the middle of an answer."""
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"half"
+        raise RuntimeError
+
+    return StreamingResponse(body())
 
 
 @router.get("/busy")

@@ -15,12 +15,13 @@ import httpx2
 import pytest
 from typer.testing import CliRunner
 
-from stakeline.cli import commands
+from stakeline.cli import commands, serve
 from stakeline.settings import WrongSetting
 from stakeline.web.serving import bind
 from tests.serving import bet_maker, line_provider, serving, until_known, until_ready
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from typer.testing import Result
@@ -112,27 +113,75 @@ def test_a_database_keeps_its_mode(tmp_path: Path) -> None:
         assert told == "BET_MAKER_DATABASE_URL: this database was made in standalone mode"
 
 
-def stop_once_it_answers(url: str) -> None:
-    """SIGTERM to this process, as soon as a service answers there."""
-    with httpx2.Client(base_url=url, timeout=10, trust_env=False) as client:
-        while not client.get("/readyz").is_success:
-            time.sleep(0.01)
-    os.kill(os.getpid(), signal.SIGTERM)
+def once_it_answers(url: str, act: Callable[[], object]) -> threading.Thread:
+    """Do something as soon as a service answers there."""
+
+    def wait() -> None:
+        with httpx2.Client(base_url=url, timeout=10, trust_env=False) as client:
+            for _ in range(1000):
+                try:
+                    if client.get("/readyz").is_success:
+                        break
+                except httpx2.TransportError:
+                    pass
+                time.sleep(0.01)
+        act()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+def address(sock: socket.socket) -> str:
+    """The URL of what listens there."""
+    return f"http://127.0.0.1:{sock.getsockname()[1]}"
 
 
 @pytest.mark.usefixtures("logging_restored", "spared_by_signals")
 @pytest.mark.parametrize("service", ["line-provider", "bet-maker"])
-def test_a_service_serves_on_a_socket_it_is_given(service: str) -> None:
-    """`--fd` takes a bound socket over; SIGTERM ends it with status 0."""
+def test_a_service_serves_until_sigterm(service: str) -> None:
+    """SIGTERM ends it with status 0."""
     with closing(bind("127.0.0.1", 0)) as sock:
-        sock.listen()
-        url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-        given = socket.dup(sock.fileno())
-    stopper = threading.Thread(target=stop_once_it_answers, args=(url,))
-    stopper.start()
-    ended = run(service, "--fd", str(given), **alone(service))
+        url = address(sock)
+    stopper = once_it_answers(url, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    ended = run(service, "--port", url.rpartition(":")[2], **alone(service))
     stopper.join()
     assert ended.exit_code == 0
+
+
+@pytest.mark.usefixtures("logging_restored", "spared_by_signals")
+@pytest.mark.parametrize("service", ["line-provider", "bet-maker"])
+def test_a_service_on_a_given_socket_ends_with_its_starter(
+    service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--fd` takes a bound socket over; when the lifeline ends, nobody is left to stop it."""
+    for name, value in alone(service).items():
+        monkeypatch.setenv(name, value)
+    serve_on = {"line-provider": serve.serve_line_provider, "bet-maker": serve.serve_bet_maker}
+    with closing(bind("127.0.0.1", 0)) as sock:
+        sock.listen()
+        url, given = address(sock), socket.dup(sock.fileno())
+    lifeline, starters_end = os.pipe()
+    starter = once_it_answers(url, lambda: os.close(starters_end))
+    serve_on[service](None, None, given, lifeline)
+    starter.join()
+    os.close(lifeline)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("import", "none.csv"), ("replay", "none.csv"), ("up", "--data-dir", "none.csv/data")],
+)
+def test_a_file_that_cannot_be_used_is_told(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line says which file it is; nothing is started for it."""
+    monkeypatch.chdir(tmp_path)
+    if arguments[0] == "up":
+        (tmp_path / "none.csv").touch()
+    ended = run(*arguments)
+    assert ended.exit_code != 0
+    assert ended.exception is None or isinstance(ended.exception, SystemExit)
 
 
 def alone(service: str) -> dict[str, str]:

@@ -6,12 +6,11 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
 from structlog.testing import capture_logs
 
 if TYPE_CHECKING:
-    import httpx2
-
     from tests.serving import Served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -158,6 +157,7 @@ async def test_a_body_has_its_bound(
         ("PUT", "/orders", "GET, POST"),
         ("POST", "/healthz", "GET"),
         ("PATCH", "/docs", "GET"),
+        ("PUT", "/docs/assets/swagger-ui.css", "GET"),
     ],
 )
 async def test_a_method_that_an_address_does_not_take(
@@ -182,6 +182,29 @@ async def test_what_nobody_thought_of_is_internal(sample: Served) -> None:
     problem(answer, 500, "internal")
     assert "secret" not in answer.text
     assert answer.headers.get("x-request-id") == "abc-1"
+
+
+async def test_an_answer_that_breaks_off_does_not_look_whole(sample: Served) -> None:
+    """A defect after the first byte cuts the connection, so that nobody takes half for all."""
+    with capture_logs() as lines, pytest.raises(httpx2.RemoteProtocolError):
+        await sample.get("/half")
+    assert "internal error" in [line["event"] for line in lines]
+
+
+@pytest.mark.parametrize(
+    "sent", ["nonsense", "GET / HTTP/9.9", "GET /\x00 HTTP/1.1", "\x16\x03\x01"]
+)
+async def test_what_is_no_http_gets_a_problem_too(sample: Served, sent: str) -> None:
+    """Whatever comes over the connection, the answer is one that programs can read."""
+    host, port = sample.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"{sent}\r\n\r\n".encode())
+    async with asyncio.timeout(5):
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"Content-Type: application/problem+json" in head
+    assert json.loads(body)["code"] == "bad_request"
 
 
 async def test_a_503_says_when_to_come_back(sample: Served) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 import threading
@@ -17,14 +18,14 @@ import pytest
 from stakeline.cli import services, up
 from stakeline.settings import WrongSetting
 from stakeline.web.serving import bind
+from tests.processes import free_port
 
 pytestmark = pytest.mark.usefixtures("spared_by_signals")
 
 
 def free_ports() -> tuple[int, int]:
     """Two ports on which nobody listens."""
-    with closing(bind("127.0.0.1", 0)) as one, closing(bind("127.0.0.1", 0)) as other:
-        return one.getsockname()[1], other.getsockname()[1]
+    return free_port(), free_port()
 
 
 def wait_for_both(*ports: int) -> None:
@@ -140,6 +141,26 @@ def test_a_service_that_ends_by_itself_ends_both(
     killer.join()
     assert "bet-maker ended by itself" in capfd.readouterr().err
     assert child("line-provider") is None
+
+
+def test_a_service_that_takes_too_long_ends_both(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`up` does not wait for ever, and says for which service it did."""
+    monkeypatch.setattr(services, "READY_S", 0.01)
+    assert up.run(tmp_path, 0, 0) == 1
+    assert re.search("stakeline up: .+ did not become ready", capfd.readouterr().err)
+
+
+def test_without_a_folder_the_settings_say_where_the_data_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The services get the environment as it is, with the address of the line."""
+    monkeypatch.setenv("BET_MAKER_DATABASE_URL", "sqlite:///elsewhere.sqlite3")
+    environment = services._environment(None, "http://127.0.0.1:8000", quiet=True)
+    assert environment["BET_MAKER_DATABASE_URL"] == "sqlite:///elsewhere.sqlite3"
+    assert environment["BET_MAKER_LINE_PROVIDER_URL"] == "http://127.0.0.1:8000"
+    assert environment["LINE_PROVIDER_LOG_LEVEL"] == "ERROR"
 
 
 async def test_a_process_that_does_not_heed_sigterm_is_killed(
