@@ -29,7 +29,7 @@ run: setup ## both services on this machine, on SQLite
 	$(BIN)/stakeline up
 
 test: setup ## all tests, with branch coverage
-	$(BIN)/pytest -n 4 --cov --cov-report=term
+	$(BIN)/pytest -n 3 --dist loadgroup --cov --cov-report=term
 
 check: setup ## style, types, import contracts, dependencies
 	$(BIN)/ruff format --check .

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 from typer.testing import CliRunner
 
-from stakeline.cli import commands, serve
+from stakeline.cli import commands
 from stakeline.settings import WrongSetting
 from stakeline.web.serving import bind
 from tests.serving import bet_maker, line_provider, serving, until_known, until_ready
@@ -151,21 +151,17 @@ def test_a_service_serves_until_sigterm(service: str) -> None:
 
 @pytest.mark.usefixtures("logging_restored", "spared_by_signals")
 @pytest.mark.parametrize("service", ["line-provider", "bet-maker"])
-def test_a_service_on_a_given_socket_ends_with_its_starter(
-    service: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`--fd` takes a bound socket over; when the lifeline ends, nobody is left to stop it."""
-    for name, value in alone(service).items():
-        monkeypatch.setenv(name, value)
-    serve_on = {"line-provider": serve.serve_line_provider, "bet-maker": serve.serve_bet_maker}
+def test_a_service_on_a_given_socket_ends_with_its_starter(service: str) -> None:
+    """`--fd` takes a bound socket over; when `--lifeline` ends, nobody is left to stop it."""
     with closing(bind("127.0.0.1", 0)) as sock:
         sock.listen()
         url, given = address(sock), socket.dup(sock.fileno())
-    lifeline, starters_end = os.pipe()
-    starter = once_it_answers(url, lambda: os.close(starters_end))
-    serve_on[service](None, None, given, lifeline)
+    lifeline, own_end = os.pipe()
+    starter = once_it_answers(url, lambda: os.close(own_end))
+    ended = run(service, "--fd", f"{given}", "--lifeline", f"{lifeline}", **alone(service))
     starter.join()
     os.close(lifeline)
+    assert ended.exit_code == 0
 
 
 @pytest.mark.parametrize(
