@@ -60,11 +60,18 @@ class Server(uvicorn.Server):
         """Begin to drain; a further Ctrl-C stops at once."""
         if self.app.state.draining and sig == signal.SIGINT:
             self.should_exit = self.force_exit = True
+            asyncio.get_running_loop().call_soon(self._abort)
         self.app.state.draining = True
         asyncio.get_running_loop().call_later(DRAIN_S, self._stop)
 
     def _stop(self) -> None:
         self.should_exit = True
+
+    def _abort(self) -> None:
+        # From Python 3.12 on a closed server waits for its connections, even when forced.
+        for connection in list(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
 
 
 def run(app: FastAPI, sock: socket.socket) -> None:
