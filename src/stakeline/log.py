@@ -7,14 +7,12 @@ import sys
 
 import structlog
 
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-
 
 def configure(level: str, service: str) -> None:
     """Send the logs of this process, those of libraries included, to standard error.
 
     Args:
-        level: one of `LEVELS`.
+        level: DEBUG, INFO, WARNING or ERROR.
         service: said in every line.
     """
     shared: list[structlog.typing.Processor] = [

@@ -114,6 +114,7 @@ class Follower:
             except Exception as error:
                 log.exception("following failed", exc_info=error)
                 self._complain(error)
+                wait_s = 0.0
                 await asyncio.sleep(PAUSE_S)
             else:
                 self._trouble = None

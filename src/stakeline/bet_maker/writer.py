@@ -93,8 +93,7 @@ class Writer:
                 answers = [problem] * len(_bets_of(group))
                 log.warning("bets not written", bets=len(answers), cause=problem.cause)
             for answer in answers:
-                outcome = answer.code if isinstance(answer, Problem) else "accepted"
-                self._outcomes.labels(outcome).inc()
+                self._outcomes.labels(_outcome(answer)).inc()
             ends = [0]
             for request in group:
                 ends.append(ends[-1] + len(request.asked))
@@ -126,6 +125,12 @@ class Writer:
             if len(asked) == 1:
                 return [Internal()]
             return [(await self._commit([one]))[0] for one in asked]
+
+
+def _outcome(answer: Bet | Problem) -> str:
+    if isinstance(answer, Problem):
+        return answer.code
+    return "replayed" if answer.replayed else "accepted"
 
 
 def _bets_of(group: Sequence[_Request]) -> list[Asked]:

@@ -20,17 +20,22 @@ KIB = 1024
 
 
 class JsonRequest(Request):
-    """A request whose body has been read by Stakeline's own rules."""
+    """A request whose body has been read, once, by Stakeline's own rules.
+
+    Raises:
+        MalformedJson: the body is no JSON that `strictjson` takes.
+    """
 
     def __init__(self, request: Request, body: bytes) -> None:
         super().__init__(request.scope, request.receive)
         self._body = body
+        value = strictjson.loads(body)
+        # pydantic would look for the fields of a body among the attributes of a bare Number.
+        self._value = value.text if isinstance(value, strictjson.Number) else value
 
     async def json(self) -> Any:  # noqa: ANN401 - any JSON value
         """The body's value, its numbers as `strictjson.Number`."""
-        value = strictjson.loads(await self.body())
-        # pydantic would look for the fields of a body among the attributes of a bare Number.
-        return value.text if isinstance(value, strictjson.Number) else value
+        return self._value
 
 
 class JsonRoute(APIRoute):
@@ -51,9 +56,8 @@ class JsonRoute(APIRoute):
             media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if media_type != "application/json":
                 raise UnsupportedMediaType
-            read = JsonRequest(request, await read_body(request, self.most_bytes))
-            await read.json()  # syntax errors leave here as they are
-            return await handle(read)
+            # Read here, since FastAPI would turn our problem into one of its own.
+            return await handle(JsonRequest(request, await read_body(request, self.most_bytes)))
 
         return handle_json
 
