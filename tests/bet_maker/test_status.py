@@ -75,6 +75,7 @@ async def stored(replica: Replica, events: list[Any], placed: list[Any]) -> list
             "placed_at": placed_at,
             "event_version": 1,
             "feed_seq": 0,
+            "snapshot": 1,
             "fix_at": placed_at,
         }
         for n, placed_at, amount, coefficient in placed

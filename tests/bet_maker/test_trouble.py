@@ -137,7 +137,7 @@ async def test_it_outlives_what_nobody_thought_of(pair: Pair) -> None:
         assert pair.follower.why_stale() is not None
         async with pair.replica.database.write() as conn:
             await conn.exec_driver_sql(
-                "INSERT INTO cursor VALUES (1, 'following', 'log', 0, ?)", (cursor.at,)
+                "INSERT INTO cursor VALUES (1, 'following', 'log', 0, ?, 0)", (cursor.at,)
             )
         await pair.until_ready()
 

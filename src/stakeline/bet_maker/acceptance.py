@@ -44,10 +44,10 @@ GROUP BY event_id ON CONFLICT DO NOTHING
 
 _ACCEPT = sa.text(f"""{_GROUP}
 INSERT INTO bets (bet_id, user_id, key, event_id, amount, coefficient, asked_coefficient, accept,
-                  placed_at, event_version, feed_seq, fix_at)
+                  placed_at, event_version, feed_seq, snapshot, fix_at)
 SELECT asked.bet_id, asked.user_id, asked.key, asked.event_id, asked.amount, events.coefficient,
        asked.asked_coefficient, asked.accept, asked.placed_at, events.version, cursor.seq,
-       asked.fix_at
+       cursor.snapshot, asked.fix_at
 FROM asked
 JOIN events ON events.event_id = asked.event_id
 JOIN cursor ON cursor.epoch = events.epoch AND cursor.epoch = asked.epoch

@@ -131,6 +131,7 @@ async def apply_snapshot(
         portions: the events with their ids.
     """
     await conn.execute(events.update().values(epoch=NOBODY))
+    await conn.execute(cursor.update().values(snapshot=cursor.c.snapshot + 1))
     for portion in portions:
         items = [FeedItem(top.seq, top.at, event_id, event) for event_id, event in portion]
         await _apply(conn, top.epoch, items, received_at)

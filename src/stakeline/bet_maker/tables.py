@@ -20,6 +20,13 @@ cursor = sa.Table(
     sa.Column("epoch", sa.Text, comment="the log that is followed; null until the first snapshot"),
     sa.Column("seq", BigInt, nullable=False),
     sa.Column("at", BigInt, nullable=False),
+    sa.Column(
+        "snapshot",
+        BigInt,
+        nullable=False,
+        server_default="0",
+        comment="how many snapshots have been taken: seq counts in the log of the last",
+    ),
     sqlite_strict=True,
     comment="One row: how far the line has been applied. Locked by every application.",
 )
@@ -80,6 +87,7 @@ bets = sa.Table(
     ),
     sa.Column("event_version", BigInt, nullable=False),
     sa.Column("feed_seq", BigInt, nullable=False, comment="the cursor when it was accepted"),
+    sa.Column("snapshot", BigInt, nullable=False, comment="and the one of the log it counts in"),
     sa.Column("fix_at", BigInt, nullable=False, comment="line-provider's time of the fix it used"),
     sa.UniqueConstraint("user_id", "key"),
     sa.Index("bets_of_user", "user_id", "bet_id"),
