@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import (
-    BaseModel,
-    Field,
-    PlainValidator,
-    ValidationError,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import ValidationError
 from starlette.responses import Response
 
-from stakeline import clock, errors, fields, ids, money
-from stakeline.bet_maker import bets, history, users
+from stakeline import clock, errors, fields, ids
+from stakeline.bet_maker import bets, exports, history, users
 from stakeline.bet_maker.api import DeskHere
-from stakeline.bet_maker.bets import Accept, Asked, Bet, BetStatus
+from stakeline.bet_maker.bets import Asked, Bet, BetStatus
+from stakeline.bet_maker.bodies import (
+    Batch,
+    BatchAnswer,
+    BetBody,
+    BetId,
+    BetWithReceipt,
+    KeyedBet,
+    NewBet,
+    batch_answer,
+    bet_body,
+    hundredths,
+)
 from stakeline.bet_maker.standalone import Standalone
-from stakeline.web import problems
+from stakeline.web import accepting, problems
 from stakeline.web.application import json_response
 from stakeline.web.links import location, next_link
 from stakeline.web.reading import JsonRoute, LargeJsonRoute
@@ -29,95 +34,6 @@ from stakeline.web.reading import JsonRoute, LargeJsonRoute
 if TYPE_CHECKING:
     from stakeline.bet_maker.api import Desk
     from stakeline.bet_maker.bets import Stamp
-
-MOST_IN_BATCH = 1000
-
-Key = Annotated[
-    str,
-    PlainValidator(lambda value: ids.parse_key(value) if isinstance(value, str) else _no_key()),
-    WithJsonSchema({"type": "string", "pattern": "^[!-~]{1,64}$"}),
-]
-BetId = Annotated[
-    str, PlainValidator(ids.parse_bet_id), WithJsonSchema({"type": "string", "format": "uuid"})
-]
-
-
-def _no_key() -> str:
-    raise ValueError("must be a string")
-
-
-class NewBet(fields.Body):
-    """A bet. `coefficient` is the price its user saw; `accept` says which price they take."""
-
-    event_id: fields.EventId
-    amount: fields.Amount
-    coefficient: fields.Coefficient | None = None
-    accept: Accept | None = None
-
-    @model_validator(mode="after")
-    def _comparable(self) -> Self:
-        if self.coefficient is None and self.accept not in {None, "any"}:
-            raise ValueError("accept needs the coefficient that was seen")
-        return self
-
-    def accepts(self) -> Accept:
-        """Which price is taken: without a coefficient any, with one exactly that."""
-        return self.accept or ("any" if self.coefficient is None else "exact")
-
-
-class KeyedBet(NewBet):
-    """A bet of a batch, with its own idempotency key."""
-
-    key: Key | None = None
-
-
-class Batch(fields.Body):
-    """Up to 1000 bets; each is judged on its own."""
-
-    bets: list[Any] = Field(
-        min_length=1,
-        max_length=MOST_IN_BATCH,
-        json_schema_extra={"items": KeyedBet.model_json_schema()},
-    )
-
-
-class BetBody(BaseModel):
-    """A bet, as it now stands."""
-
-    bet_id: BetId
-    event_id: fields.EventId
-    amount: fields.Amount
-    coefficient: fields.Coefficient | None
-    potential_payout: fields.Payout | None
-    status: BetStatus
-    payout: fields.Payout | None
-    placed_at: fields.Instant
-    event_version: int
-
-
-class Receipt(BaseModel):
-    """What a bet was judged by, and why it stands as it does."""
-
-    feed_seq: int
-    feed_age_ms: float
-    coefficient_asked: fields.Coefficient | None
-    coefficient_given: fields.Coefficient | None
-    accept: Accept
-    closed_at: fields.Instant | None
-    reason: str
-
-
-class BetWithReceipt(BetBody):
-    """A bet with its receipt."""
-
-    receipt: Receipt
-
-
-class BatchAnswer(BaseModel):
-    """One answer a bet, in order: `{"status": 201, "bet"}` or `{"status": ..., "problem"}`."""
-
-    results: list[dict[str, Any]]
-
 
 router = APIRouter(route_class=JsonRoute, tags=["bets"])
 large_router = APIRouter(route_class=LargeJsonRoute, tags=["bets"])
@@ -185,10 +101,15 @@ async def place_batch(batch: Batch, desk: DeskHere) -> Response:
     asked = [outcome for outcome in outcomes if isinstance(outcome, Asked)]
     placed = iter(await desk.writer.place(asked) if asked else [])
     answers = [next(placed) if isinstance(outcome, Asked) else outcome for outcome in outcomes]
-    return json_response({"results": [_batch_answer(answer) for answer in answers]})
+    return json_response({"results": [batch_answer(answer) for answer in answers]})
 
 
-@router.get("/bets", response_model=list[BetBody])
+FORMS_IN_DOCS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {exports.NDJSON: {}, exports.CSV: {"schema": {"type": "string"}}}}
+}
+
+
+@router.get("/bets", response_model=list[BetBody], responses=FORMS_IN_DOCS)
 async def list_bets(
     request: Request,
     desk: DeskHere,
@@ -199,11 +120,23 @@ async def list_bets(
     limit: Annotated[fields.Limit, Query()] = 100,
     cursor: Annotated[BetId | None, Query()] = None,
 ) -> Response:
-    """Your bets, newest first. A page may be short; only a missing `Link` ends the list."""
+    """Your bets, newest first. A page may be short; only a missing `Link` ends the list.
+
+    `Accept: application/x-ndjson` or `text/csv` streams the whole selection instead of a page.
+    """
     chosen = history.Selection(users.ANONYMOUS, status, event_id, placed_from, placed_to)
+    wanted = accepting.preferred(
+        request.headers.getlist("accept"), ["application/json", exports.NDJSON, exports.CSV]
+    )
+    if wanted != "application/json":
+        for name in request.query_params.keys() & {"limit", "cursor"}:
+            raise errors.InvalidRequest.of(f"query.{name}", "an export has no pages")
+        return await exports.export(desk.database, chosen, wanted)
     async with desk.database.read() as conn:
         found, last = await history.page(conn, chosen, cursor, limit)
-    return json_response([bet_body(bet) for bet in found], headers=next_link(request, last))
+    return json_response(
+        [bet_body(bet) for bet in found], headers=next_link(request, last) | {"Vary": "Accept"}
+    )
 
 
 @router.get("/bets/{bet_id}", response_model=BetWithReceipt)
@@ -214,28 +147,13 @@ async def get_bet(bet_id: Annotated[BetId, Path()], desk: DeskHere) -> Response:
     receipt = {
         "feed_seq": row["feed_seq"],
         "feed_age_ms": (bet.placed_at - row["fix_at"]) / 1000,
-        "coefficient_asked": _hundredths(row["asked_coefficient"]),
-        "coefficient_given": _hundredths(bet.coefficient),
+        "coefficient_asked": hundredths(row["asked_coefficient"]),
+        "coefficient_given": hundredths(bet.coefficient),
         "accept": row["accept"],
         "closed_at": clock.text(row["closed_at"]) if row["closed_at"] < clock.LATEST else None,
         "reason": bets.why(bet, row["event_status"], row["closed_at"]),
     }
     return json_response(bet_body(bet) | {"receipt": receipt})
-
-
-def bet_body(bet: Bet) -> dict[str, Any]:
-    """The bet as JSON shows it: money as exact numbers, times as text."""
-    return {
-        "bet_id": bet.bet_id,
-        "event_id": bet.event_id,
-        "amount": money.decimal(bet.amount),
-        "coefficient": _hundredths(bet.coefficient),
-        "potential_payout": _hundredths(bet.potential_payout),
-        "status": bet.status,
-        "payout": _hundredths(bet.payout),
-        "placed_at": clock.text(bet.placed_at),
-        "event_version": bet.event_version,
-    }
 
 
 def _asked(desk: Desk, new: NewBet, key: str | None, stamp: Stamp) -> Asked:
@@ -251,14 +169,3 @@ def _asked(desk: Desk, new: NewBet, key: str | None, stamp: Stamp) -> Asked:
         accept=new.accepts(),
         stamp=stamp,
     )
-
-
-def _batch_answer(outcome: Bet | errors.Problem) -> dict[str, Any]:
-    if isinstance(outcome, errors.Problem):
-        return {"status": int(outcome.status), "problem": outcome.body()}
-    replayed = {"replayed": True} if outcome.replayed else {}
-    return {"status": int(HTTPStatus.CREATED), "bet": bet_body(outcome)} | replayed
-
-
-def _hundredths(value: int | None) -> Any:  # noqa: ANN401 - a Decimal or null
-    return None if value is None else money.decimal(value)

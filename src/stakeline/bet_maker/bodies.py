@@ -1,0 +1,130 @@
+"""bet-maker's JSON bodies: what a request may hold, and a bet as its user sees it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+from pydantic import BaseModel, Field, PlainValidator, WithJsonSchema, model_validator
+
+from stakeline import clock, errors, fields, ids, money
+from stakeline.bet_maker.bets import Accept, BetStatus
+
+if TYPE_CHECKING:
+    from stakeline.bet_maker.bets import Bet
+
+MOST_IN_BATCH = 1000
+
+Key = Annotated[
+    str,
+    PlainValidator(lambda value: ids.parse_key(value) if isinstance(value, str) else _no_key()),
+    WithJsonSchema({"type": "string", "pattern": "^[!-~]{1,64}$"}),
+]
+BetId = Annotated[
+    str, PlainValidator(ids.parse_bet_id), WithJsonSchema({"type": "string", "format": "uuid"})
+]
+
+
+def _no_key() -> str:
+    raise ValueError("must be a string")
+
+
+class NewBet(fields.Body):
+    """A bet. `coefficient` is the price its user saw; `accept` says which price they take."""
+
+    event_id: fields.EventId
+    amount: fields.Amount
+    coefficient: fields.Coefficient | None = None
+    accept: Accept | None = None
+
+    @model_validator(mode="after")
+    def _comparable(self) -> Self:
+        if self.coefficient is None and self.accept not in {None, "any"}:
+            raise ValueError("accept needs the coefficient that was seen")
+        return self
+
+    def accepts(self) -> Accept:
+        """Which price is taken: without a coefficient any, with one exactly that."""
+        return self.accept or ("any" if self.coefficient is None else "exact")
+
+
+class KeyedBet(NewBet):
+    """A bet of a batch, with its own idempotency key."""
+
+    key: Key | None = None
+
+
+class Batch(fields.Body):
+    """Up to 1000 bets; each is judged on its own."""
+
+    bets: list[Any] = Field(
+        min_length=1,
+        max_length=MOST_IN_BATCH,
+        json_schema_extra={"items": KeyedBet.model_json_schema()},
+    )
+
+
+class BetBody(BaseModel):
+    """A bet, as it now stands."""
+
+    bet_id: BetId
+    event_id: fields.EventId
+    amount: fields.Amount
+    coefficient: fields.Coefficient | None
+    potential_payout: fields.Payout | None
+    status: BetStatus
+    payout: fields.Payout | None
+    placed_at: fields.Instant
+    event_version: int
+
+
+class Receipt(BaseModel):
+    """What a bet was judged by, and why it stands as it does."""
+
+    feed_seq: int
+    feed_age_ms: float
+    coefficient_asked: fields.Coefficient | None
+    coefficient_given: fields.Coefficient | None
+    accept: Accept
+    closed_at: fields.Instant | None
+    reason: str
+
+
+class BetWithReceipt(BetBody):
+    """A bet with its receipt."""
+
+    receipt: Receipt
+
+
+class BatchAnswer(BaseModel):
+    """One answer a bet, in order: `{"status": 201, "bet"}` or `{"status": ..., "problem"}`."""
+
+    results: list[dict[str, Any]]
+
+
+def bet_body(bet: Bet) -> dict[str, Any]:
+    """The bet as JSON shows it: money as exact numbers, times as text."""
+    return {
+        "bet_id": bet.bet_id,
+        "event_id": bet.event_id,
+        "amount": money.decimal(bet.amount),
+        "coefficient": hundredths(bet.coefficient),
+        "potential_payout": hundredths(bet.potential_payout),
+        "status": bet.status,
+        "payout": hundredths(bet.payout),
+        "placed_at": clock.text(bet.placed_at),
+        "event_version": bet.event_version,
+    }
+
+
+def batch_answer(outcome: Bet | errors.Problem) -> dict[str, Any]:
+    """One answer of a batch."""
+    if isinstance(outcome, errors.Problem):
+        return {"status": int(outcome.status), "problem": outcome.body()}
+    replayed = {"replayed": True} if outcome.replayed else {}
+    return {"status": int(HTTPStatus.CREATED), "bet": bet_body(outcome)} | replayed
+
+
+def hundredths(value: int | None) -> Any:  # noqa: ANN401 - a Decimal or null
+    """The exact two-decimal number; None stays so."""
+    return None if value is None else money.decimal(value)
