@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
@@ -12,28 +11,16 @@ from starlette.responses import Response
 from stakeline import contract, db, fields
 from stakeline.line_provider import changes, events, feed
 from stakeline.line_provider.events import Change, Ruling, Terms
+from stakeline.line_provider.line import Line
 from stakeline.web.application import json_response
 from stakeline.web.links import event_cursor, location, next_link, read_event_cursor
 from stakeline.web.reading import JsonRoute
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from sqlalchemy.ext.asyncio import AsyncConnection
-
-    from stakeline.db import Database
 
 ANYBODY = "anonymous"
 """Who changes the line while there are no users."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What the calls of this service work on."""
-
-    database: Database
-    bell: feed.Bell
-    default_deadline_s: int
 
 
 class NewEvent(fields.Body):
@@ -94,7 +81,7 @@ async def create_event(request: Request, new: NewEvent, line: LineHere) -> Respo
     async def create(conn: AsyncConnection, now: int) -> Change:
         return await changes.create(conn, now, new.event_id, terms, line.default_deadline_s)
 
-    change = await _write(line, create)
+    change = await line.change(create, ANYBODY)
     where = location(request, f"events/{change.event.event_id}")
     return _answer(change, 201 if change.made else 200, where)
 
@@ -113,7 +100,7 @@ async def put_event(
     async def put(conn: AsyncConnection, now: int) -> Change:
         return await changes.put(conn, now, event_id, terms, line.default_deadline_s, if_match)
 
-    change = await _write(line, put)
+    change = await line.change(put, ANYBODY)
     if change.made and change.event.version == 1:
         return _answer(change, 201, location(request, f"../events/{event_id}"))
     return _answer(change, 200)
@@ -129,7 +116,7 @@ async def change_event(
     async def change(conn: AsyncConnection, now: int) -> Change:
         return await changes.change(conn, now, event_id, terms, if_match)
 
-    return _answer(await _write(line, change), 200)
+    return _answer(await line.change(change, ANYBODY), 200)
 
 
 @router.post("/events/{event_id}/result", response_model=contract.Event)
@@ -142,7 +129,7 @@ async def decide_event(
     async def decide(conn: AsyncConnection, now: int) -> Change:
         return await changes.decide(conn, now, event_id, ruling, if_match)
 
-    return _answer(await _write(line, decide, result.reason), 200)
+    return _answer(await line.change(decide, ANYBODY, result.reason), 200)
 
 
 @router.get("/events", response_model=list[contract.Event])
@@ -188,22 +175,6 @@ async def get_history(
     last: int | None = versions[-1]["version"] if versions else None
     more = last is not None and last < event.version
     return json_response(versions, headers=next_link(request, str(last) if more else None))
-
-
-async def _write(
-    line: Line,
-    act: Callable[[AsyncConnection, int], Awaitable[Change]],
-    reason: str | None = None,
-) -> Change:
-    """Carry out one change of the line: the head's lock, the event, its feed item, one commit."""
-    async with line.database.write() as conn:
-        head = await feed.lock_head(conn)
-        change = await act(conn, head.now)
-        if change.made:
-            await feed.append(conn, head, change.event, ANYBODY, reason)
-    if change.made:
-        line.bell.ring()
-    return change
 
 
 def _answer(change: Change, status: int, headers: dict[str, str] | None = None) -> Response:

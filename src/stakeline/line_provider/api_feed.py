@@ -12,11 +12,13 @@ from starlette.responses import Response, StreamingResponse
 from stakeline import clock, contract, fields, strictjson
 from stakeline.errors import FeedChanged
 from stakeline.line_provider import events, feed
-from stakeline.line_provider.api import Line, LineHere
+from stakeline.line_provider.api import LineHere
 from stakeline.web.reading import JsonRoute
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+
+    from stakeline.line_provider.line import Line
 
 SNAPSHOT_PAGE = 500
 LONGEST_WAIT_S = 1.0

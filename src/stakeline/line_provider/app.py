@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
+from stakeline import background
 from stakeline.db import Database
 from stakeline.errors import Unavailable
-from stakeline.line_provider import api, api_feed, feed
+from stakeline.line_provider import api, api_feed, auto_result, feed
+from stakeline.line_provider.line import Line
 from stakeline.line_provider.tables import metadata
 from stakeline.web import application
 
@@ -29,13 +31,18 @@ def create_app(settings: Settings) -> FastAPI:
         OSError: the database's file cannot be opened.
     """
     database = Database(settings.database_url)
+    line = Line(database, settings.default_deadline_s)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await database.create(metadata)
-        await feed.found_log(database)
-        yield
-        await database.close()
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(database.close)
+            await database.create(metadata)
+            await feed.found_log(database)
+            if settings.auto_result == "random":
+                decide = auto_result.decide_for_ever(line)
+                await stack.enter_async_context(background.running(decide))
+            yield
 
     async def why_not_ready() -> str | None:
         try:
@@ -55,5 +62,5 @@ def create_app(settings: Settings) -> FastAPI:
         why_not_ready=why_not_ready,
         routers=[api.router, api_feed.router],
     )
-    app.state.line = api.Line(database, feed.Bell(), settings.default_deadline_s)
+    app.state.line = line
     return app

@@ -117,6 +117,17 @@ async def page(
     return [Event(**row) for row in rows.mappings()]
 
 
+async def undecided(conn: AsyncConnection, limit: int) -> Sequence[tuple[str, int]]:
+    """Ids and deadlines of up to `limit` events that could be bet on and have no result yet."""
+    rows = await conn.execute(
+        sa.select(events.c.event_id, events.c.deadline)
+        .where(events.c.decided_at.is_(None), events.c.deadline > events.c.created_at)
+        .order_by(events.c.deadline, events.c.event_id)
+        .limit(limit)
+    )
+    return [(row.event_id, row.deadline) for row in rows]
+
+
 async def in_id_order(conn: AsyncConnection, after: str, limit: int) -> Sequence[Event]:
     """Up to `limit` events whose ids sort after `after`."""
     rows = await conn.execute(

@@ -24,3 +24,5 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     default_deadline_s: int = Field(default=5000, ge=1, le=10**8)
     """How far ahead the deadline of an event is that came without one."""
+    auto_result: Literal["off", "random"] = "off"
+    """Whether events that nobody has decided by their deadline get a result at random."""

@@ -35,6 +35,12 @@ events = sa.Table(
     sa.Column("updated_at", BigInt, nullable=False),
     sa.CheckConstraint("status = 'NEW' OR decided_at IS NOT NULL", name="decided"),
     sa.Index("events_by_deadline", "deadline", "event_id"),
+    sa.Index(
+        "events_undecided",
+        "deadline",
+        "event_id",
+        sqlite_where=sa.text("decided_at IS NULL AND deadline > created_at"),
+    ),
     sqlite_strict=True,
 )
 

@@ -1,0 +1,60 @@
+"""Auto-result in several processes on one line, killed on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING
+
+from stakeline import clock
+from tests.processes import Service, insist, running
+from tests.system.checker import check_feed, rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EVENTS = 60
+
+
+async def test_one_result_an_event_whoever_is_killed(tmp_path: Path) -> None:
+    """Three processes, one of them killed again and again, and an operator: one result each."""
+    lines = [
+        Service("line-provider", tmp_path, LINE_PROVIDER_AUTO_RESULT="random") for _ in range(3)
+    ]
+    async with running(*lines):
+        names = [f"match-{n}" for n in range(EVENTS)]
+        began = clock.now()
+        for n, name in enumerate(names):  # their deadlines pass while they are killed
+            deadline = clock.text(began + clock.US_PER_S + n * 60_000)
+            terms = {"coefficient": 2, "deadline": deadline}
+            await insist(partial(lines[0].client.put, f"/events/{name}", json=terms))
+        mine, void = names[::5], {"status": "VOID"}
+        for name in mine:
+            await insist(partial(lines[0].client.post, f"/events/{name}/result", json=void))
+        lots = random.Random(5)  # noqa: S311 - not for secrets
+        while clock.now() < began + clock.US_PER_S + EVENTS * 60_000:
+            await lines[2].kill()
+            await asyncio.sleep(lots.uniform(0, 0.2))
+            await lines[2].restart()
+            await asyncio.sleep(lots.uniform(0, 0.3))
+        async with asyncio.timeout(20):
+            while rows(lines[0].database, "SELECT 1 FROM events WHERE status = 'NEW'"):
+                await asyncio.sleep(0.1)
+    database = lines[0].database
+    check_feed(database)
+    results = dict(
+        rows(
+            database,
+            "SELECT event_id, group_concat(by || ' ' || json_extract(event, '$.status')) FROM feed"
+            " WHERE version > 1 GROUP BY event_id",
+        )
+    )
+    assert {name: results[name] for name in mine} == dict.fromkeys(mine, "anonymous VOID")
+    others = [results[name] for name in names if name not in mine]
+    assert {*others} == {"auto-result WIN", "auto-result LOSE"}
+    with closing(sqlite3.connect(database)) as conn:
+        late = "SELECT max(updated_at - deadline) FROM events WHERE status <> 'VOID'"
+        assert conn.execute(late).fetchone()[0] < 5 * clock.US_PER_S
