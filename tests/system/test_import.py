@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from stakeline.cli import calls, importing, services
 from stakeline.fixtures import Fixture
+from stakeline.fixtures.files import Wanted
 from tests.system.gateway import Gateway, answer
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ async def running(data_dir: Path) -> AsyncIterator[Running]:
         yield addresses
 
 
-async def bring(file: Path, url: str, price: str = "B365H") -> int:
+async def bring(file: Path, url: str, price: str | None = None) -> int:
     """What `stakeline import` exits with."""
-    return await asyncio.to_thread(importing.run, file, url, price)
+    return await asyncio.to_thread(importing.run, file, url, Wanted(price))
 
 
 async def events_at(url: str) -> dict[str, dict[str, Any]]:
@@ -245,7 +246,7 @@ def test_what_cannot_be_imported_is_one_line(
 ) -> None:
     """A wrong file, price or address: exit code 2 and a single line on stderr."""
     monkeypatch.setattr(calls, "FIRST_PATIENCE_S", 0.1)
-    assert importing.run(tmp_path / file, url, price) == 2
+    assert importing.run(tmp_path / file, url, Wanted(price)) == 2
     written = capsys.readouterr()
     assert written.out == ""
     assert reason in written.err

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
-from stakeline.cli import calls, replay, services
+from stakeline.cli import calls, replay, replay_play, services
+from stakeline.fixtures.files import Wanted
 from tests.serving import bet_maker, line_provider, serving, until_ready
 from tests.system.gateway import Gateway, answer
 
@@ -76,6 +77,8 @@ def test_the_season_of_2019_returns_what_it_must() -> None:
         "bets": "380",
         "staked": "3800.00",
         "returned": "3960.10",
+        "staked, by the file": "3800.00",
+        "returned, by the file": "3960.10",
         "house margin": "-160.10 (-4.21 %)",
         "refused": "0",
         "differences": "0",
@@ -88,9 +91,9 @@ async def test_many_users_play_the_same_file_again_and_again(
 ) -> None:
     """Each run has its own events; every user's bet is there; narrow output loses nothing."""
     monkeypatch.setenv("COLUMNS", "20")
-    monkeypatch.setattr(replay, "_PAGE", 3)
+    monkeypatch.setattr(replay_play, "_PAGE", 3)
     for _ in range(2):
-        assert await play(both, season, users=7, stake="0.50", concurrency=3) == 0
+        assert await play(both, season, users=7, stakes="0.50", concurrency=3) == 0
         before, found = table(capsys)
         assert before == [
             "1 rows of the file were left out:",
@@ -123,7 +126,7 @@ async def test_another_price_column_and_stake_are_played(
     """The price that is bet on is the one of the chosen column."""
     file = tmp_path / "prices.csv"
     file.write_text("Date,HomeTeam,AwayTeam,FTR,B365H,MaxH\n09/08/19,Here,There,H,2,2.25\n")
-    assert await play(both, file, stake="1", price="MaxH") == 0
+    assert await play(both, file, stakes="1", wanted=Wanted(price="MaxH")) == 0
     assert table(capsys)[1]["returned"] == "2.25"
 
 
@@ -296,14 +299,24 @@ async def test_a_bet_maker_that_cannot_list_bets_ends_the_replay(
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"stake": "0"}, "--stake must be more than 0"),
-        ({"stake": "1.005"}, "--stake must be a number like 10"),
-        ({"stake": "1e3"}, "--stake must be a number like 10"),
+        ({"stakes": "0"}, "--stakes must be more than 0"),
+        ({"stakes": "1.005"}, "--stakes must be a number like 10"),
+        ({"stakes": "1e3"}, "--stakes must be a number like 10"),
+        ({"stakes": "2-1"}, "--stakes must name the smaller amount first"),
+        ({"stakes": "1-"}, "--stakes must be a number like 10"),
+        (
+            {
+                "faults": True,
+                "line_provider": "http://127.0.0.1:9",
+                "bet_maker": "http://127.0.0.1:9",
+            },
+            "--faults kills services, and so starts its own",
+        ),
         ({"users": 0}, "--users and --concurrency must be at least 1"),
         ({"concurrency": 0}, "--users and --concurrency must be at least 1"),
         ({"line_provider": "http://127.0.0.1:9"}, "give both, or none"),
         ({"bet_maker": "http://127.0.0.1:9"}, "give both, or none"),
-        ({"price": "PSH"}, "it has B365H"),
+        ({"wanted": Wanted(price="PSH")}, "it has B365H"),
         ({"file": Path("nowhere.csv")}, "nowhere.csv: No such file or directory"),
         (
             {"line_provider": "http://127.0.0.1:9", "bet_maker": "http://127.0.0.1:9"},

@@ -52,7 +52,7 @@ def test_a_row_becomes_a_fixture() -> None:
 
 def test_the_example_is_a_whole_season() -> None:
     """380 fixtures, 172 home wins, and ten in hundredths on each return 3,960.10."""
-    season = football_data.load(EXAMPLE)
+    season = football_data.read(EXAMPLE.read_bytes())
     wins = [fixture.coefficient for fixture in season.fixtures if fixture.status == "WIN"]
     assert (len(season.fixtures), season.refused, season.rounded) == (380, [], 0)
     assert (len(wins), sum(wins) * 10) == (172, 396010)
@@ -261,19 +261,24 @@ def test_a_file_without_any_price_says_so() -> None:
         read("Div,Date,HomeTeam,AwayTeam,FTR", "E0,19/08/95,Aston Villa,Man United,H")
 
 
-def test_load_names_the_file_in_its_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Missing, a folder, too large or no such file: one line that begins with the path."""
-    path = tmp_path / "season.csv"
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
+def test_a_file_cut_off_within_a_row_is_an_error(encoding: str) -> None:
+    """Its last value may be the first digit of a price, so none of it is taken."""
+    for length in range(1, ROW.rindex(",") + 1):
+        text = f"{HEADER}\n{ROW}\n{ROW[:length]}"
+        with pytest.raises(UnreadableFile, match=r"^cut off in line 3$"):
+            football_data.read(text.encode(encoding))
+    with pytest.raises(UnreadableFile, match=r"^cut off in line 3$"):
+        football_data.read(f'{HEADER}\n{ROW}\nE0,09/08/2019,,"Liver'.encode(encoding))
 
-    def fails(reason: str) -> None:
-        with pytest.raises(UnreadableFile, match=f"^{path}: .*{reason}"):
-            football_data.load(path)
 
-    fails("No such file")
-    path.write_text("a,b\n")
-    fails("not a football-data.co.uk CSV")
-    monkeypatch.setattr(football_data, "MAX_FILE", 2)
-    fails("larger than")
-    path.unlink()
-    path.mkdir()
-    fails("Is a directory")
+def test_a_file_may_lack_the_last_line_end() -> None:
+    """A last row with all its values is whole; so is one with a line end or blank rows after it."""
+    assert only(football_data.read(f"{HEADER}\n{ROW}".encode())).coefficient == 114
+    short = ",".join(ROW.split(",")[:7])
+    for encoding in ("utf-8", "utf-16-le"):
+        text = f"\ufeff{HEADER}\n{short}\n"
+        assert only(football_data.read(text.encode(encoding))).coefficient == 114
+        assert only(football_data.read(f"{text}, ,".encode(encoding))).coefficient == 114
+    with pytest.raises(UnreadableFile, match="a header and no rows"):
+        football_data.read(HEADER.encode())

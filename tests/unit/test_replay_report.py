@@ -80,7 +80,7 @@ def test_the_check_tells_missing_extra_and_wrong_bets(
 ) -> None:
     """The bets a and b were acknowledged; each way to differ from that is named."""
     tally = Tally()
-    tally.check(FIXTURE, 1050, ["a", "b"], listed)
+    tally.check(FIXTURE, [("a", 1050), ("b", 1050)], listed)
     assert len(tally.differences) == len(differences)
     for found, expected in zip(sorted(tally.differences), differences, strict=True):
         assert found.startswith(f"line 7, Here v There: {expected}")
@@ -89,7 +89,7 @@ def test_the_check_tells_missing_extra_and_wrong_bets(
 def test_a_bet_that_two_users_were_given_is_told() -> None:
     """One bet cannot stand for two, even where it is listed and settled as it must be."""
     tally = Tally()
-    tally.check(FIXTURE, 1050, ["a", "a"], [bet("a")])
+    tally.check(FIXTURE, [("a", 1050), ("a", 1050)], [bet("a")])
     assert tally.differences == ["line 7, Here v There: bet a was acknowledged to 2 users"]
 
 
@@ -110,3 +110,29 @@ def test_the_file_alone_says_what_a_bet_returns(
     """Amount x coefficient rounded half up to the cent, or nothing."""
     fixture = replace(FIXTURE, coefficient=coefficient, status=status)
     assert str(outcome(fixture, amount)["payout"]) == payout
+
+
+def test_every_bet_is_checked_against_its_own_stake() -> None:
+    """Users stake differently: what a bet must be hangs on who placed it."""
+    tally = Tally()
+    listed = [bet("a"), bet("b", amount=2, payout=3.9), bet("c", amount=2, payout=3.9)]
+    tally.check(FIXTURE, [("a", 1050), ("b", 200), ("c", 1050)], listed)
+    assert tally.differences == [
+        "line 7, Here v There: bet c has amount 2, by the file 10.50",
+        "line 7, Here v There: bet c has payout 3.9, by the file 20.48",
+    ]
+
+
+def test_the_file_alone_says_what_all_bets_return() -> None:
+    """The sums of the table come from stakes, prices and results, and from no service."""
+    tally = Tally()
+    tally.expect(FIXTURE, [1050, 1])
+    tally.expect(replace(FIXTURE, status="LOSE"), [333])
+    assert (str(tally.must_stake), str(tally.must_return)) == ("13.84", "20.50")
+
+
+def test_a_difference_names_the_row_as_its_file_counts() -> None:
+    """JSON has no lines to speak of: its matches are counted."""
+    tally = Tally("match")
+    tally.differs(FIXTURE, "is odd")
+    assert tally.differences == ["match 7, Here v There: is odd"]

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from stakeline import clock, errors, settings, strictjson
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 
 T = TypeVar("T")
 
@@ -93,15 +93,15 @@ class Service:
         body: dict[str, Any] | None = None,
         *,
         key: str | None = None,
-        until_known: bool = False,
+        again_on: Collection[str] = (),
         patience_s: float | None = None,
     ) -> Answer:
         """The service's answer, once it has one.
 
         Args:
             key: the Idempotency-Key.
-            until_known: repeat while the event is not found, as the line reaches bet-maker a
-                moment after line-provider.
+            again_on: repeat while one of these codes is the answer: the line reaches bet-maker
+                a moment after line-provider, and may move on.
             patience_s: how long to repeat, `PATIENCE_S` unless said; after that a refusal is the
                 answer.
 
@@ -119,9 +119,7 @@ class Service:
                     raise Unusable(f"{self._where()} does not answer")
             elif answer.status in {401, 403}:
                 raise Unusable(f"{self._where()} refuses: {answer.reason}")
-            elif late or not (
-                answer.status in LATER or (until_known and answer.code == errors.EventNotFound.code)
-            ):
+            elif late or not (answer.status in LATER or answer.code in again_on):
                 return answer
             await asyncio.sleep(max(pause_s, after_s))
             pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
@@ -160,8 +158,19 @@ class Service:
 
 
 @asynccontextmanager
-async def service(name: str, url: str, at_once: int) -> AsyncIterator[Service]:
+async def service(
+    name: str,
+    url: str,
+    at_once: int,
+    wire: Callable[[httpx2.AsyncBaseTransport], httpx2.AsyncBaseTransport] = lambda inner: inner,
+) -> AsyncIterator[Service]:
     """The service at `url`, with at most so many requests under way at once.
+
+    Args:
+        name: `line-provider` or `bet-maker`.
+        url: where it is.
+        at_once: the most requests under way.
+        wire: what is put around that which sends them.
 
     Raises:
         Unusable: that is no URL.
@@ -169,13 +178,14 @@ async def service(name: str, url: str, at_once: int) -> AsyncIterator[Service]:
     try:
         if urlsplit(url).port == 0:  # which raises where it is more than a port can be
             raise ValueError  # noqa: TRY301 - as the other reasons
+        # Kept shorter than the servers keep them, or requests go into closed connections.
+        limits = httpx2.Limits(
+            max_connections=at_once, max_keepalive_connections=at_once, keepalive_expiry=3
+        )
         client = httpx2.AsyncClient(
             base_url=settings.http_url(url),
             timeout=httpx2.Timeout(_REQUEST_S, pool=None),
-            # Kept shorter than the servers keep them, or requests go into closed connections.
-            limits=httpx2.Limits(
-                max_connections=at_once, max_keepalive_connections=at_once, keepalive_expiry=3
-            ),
+            transport=wire(httpx2.AsyncHTTPTransport(limits=limits, trust_env=False)),
             trust_env=False,  # a proxy that the environment names cannot reach this machine
         )
     except (ValueError, httpx2.InvalidURL):

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stakeline import settings
+from stakeline import money, settings
 from stakeline.settings import WrongSetting
+
+if TYPE_CHECKING:
+    from stakeline.fixtures.files import Wanted
 
 stakeline = typer.Typer(
     help="Takes bets on events at fixed decimal odds and settles each exactly once.",
@@ -27,8 +30,27 @@ Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on.")]
 Descriptor = Annotated[int | None, typer.Option("--fd", hidden=True)]
 Lifeline = Annotated[int | None, typer.Option("--lifeline", hidden=True)]
-File = Annotated[Path, typer.Argument(help="A football-data.co.uk CSV.")]
-Price = Annotated[str, typer.Option(help="The column of the home win's odds.")]
+File = Annotated[
+    Path, typer.Argument(help="A football-data.co.uk CSV, or JSON of OpenLigaDB or The Odds API.")
+]
+Price = Annotated[
+    str | None, typer.Option(help="CSV: the column of the home win's odds.", show_default="B365H")
+]
+Coefficient = Annotated[
+    str | None, typer.Option(help="OpenLigaDB: the odds of every match.", show_default="2.00")
+]
+Bookmaker = Annotated[
+    str | None,
+    typer.Option(
+        help="The Odds API: whose odds.", show_default="the first that has them, match by match"
+    ),
+]
+DataDir = Annotated[
+    Path | None, typer.Option(help="The folder of both databases, in place of their settings.")
+]
+Only = Annotated[
+    Literal["line-provider", "bet-maker"] | None, typer.Option(help="Read this database alone.")
+]
 
 
 def main() -> None:
@@ -93,25 +115,38 @@ def import_file(
     line_provider: Annotated[
         str, typer.Option(help="Where line-provider is.")
     ] = "http://127.0.0.1:8000",
-    price: Price = "B365H",
+    price: Price = None,
+    coefficient: Coefficient = None,
+    bookmaker: Bookmaker = None,
 ) -> None:
     """Bring fixtures and results from a file into a running line-provider."""
     from stakeline.cli import importing
 
-    raise typer.Exit(importing.run(file, _url("--line-provider", line_provider), price))
+    wanted = _wanted(price, coefficient, bookmaker)
+    raise typer.Exit(importing.run(file, _url("--line-provider", line_provider), wanted))
 
 
 @stakeline.command("replay")
 def replay_file(
     file: File,
     users: Annotated[int, typer.Option(min=1, max=10_000, help="Who bet on every event.")] = 1,
-    stake: Annotated[str, typer.Option(help="The amount of every bet.")] = "10.00",
-    price: Price = "B365H",
+    stakes: Annotated[
+        str, typer.Option(help="The amount of every bet, or two to draw between: 0.50-100.00.")
+    ] = "10.00",
+    price: Price = None,
+    coefficient: Coefficient = None,
+    bookmaker: Bookmaker = None,
     line_provider: Annotated[
         str | None, typer.Option(help="A running line-provider; by default an own one.")
     ] = None,
     bet_maker: Annotated[str | None, typer.Option(help="The bet-maker that follows it.")] = None,
     concurrency: Annotated[int, typer.Option(min=1, max=1000, help="Events in flight.")] = 32,
+    faults: Annotated[  # noqa: FBT002 - a flag of the command line
+        bool, typer.Option("--faults", help="Let much go wrong on the way, kills included.")
+    ] = False,
+    seed: Annotated[
+        int, typer.Option(help="What faults, stakes and results that a file lacks are drawn by.")
+    ] = 0,
 ) -> None:
     """Play a season through running services and check every bet against the file."""
     from stakeline.cli import replay
@@ -119,13 +154,27 @@ def replay_file(
     options = replay.Options(
         file=file,
         users=users,
-        stake=stake,
-        price=price,
+        stakes=stakes,
+        wanted=_wanted(price, coefficient, bookmaker),
         line_provider=line_provider and _url("--line-provider", line_provider),
         bet_maker=bet_maker and _url("--bet-maker", bet_maker),
         concurrency=concurrency,
+        faults=faults,
+        seed=seed,
     )
     raise typer.Exit(replay.run(options))
+
+
+def _wanted(price: str | None, coefficient: str | None, bookmaker: str | None) -> Wanted:
+    from stakeline.fixtures.files import Wanted
+
+    if coefficient is None:
+        return Wanted(price, None, bookmaker)
+    try:
+        hundredths = money.parse_hundredths(coefficient, money.MAX_COEFFICIENT)
+    except ValueError as error:
+        raise WrongSetting(f"--coefficient {error}") from None
+    return Wanted(price, hundredths, bookmaker)
 
 
 def _url(option: str, url: str) -> str:
@@ -133,3 +182,27 @@ def _url(option: str, url: str) -> str:
         return settings.http_url(url)
     except ValueError as error:
         raise WrongSetting(f"{option}: {error}") from None
+
+
+@stakeline.command("verify")
+def verify_databases(
+    data_dir: DataDir = None,
+    only: Only = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,  # noqa: FBT002
+) -> None:
+    """Prove the databases from the log up, while the services run or not; changes nothing."""
+    from stakeline.cli import verifying
+
+    raise typer.Exit(verifying.verify(data_dir, only, as_json=as_json))
+
+
+@stakeline.command("explain")
+def explain_bet(
+    bet_id: Annotated[str, typer.Argument(metavar="BET_ID")],
+    data_dir: DataDir = None,
+    only: Only = None,
+) -> None:
+    """Tell in words how a bet came to stand as it does."""
+    from stakeline.cli import verifying
+
+    raise typer.Exit(verifying.explain(bet_id, data_dir, only))

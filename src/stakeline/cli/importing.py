@@ -11,10 +11,12 @@ from pydantic import ValidationError
 
 from stakeline import clock, contract, errors, money
 from stakeline.cli import calls
-from stakeline.fixtures import Fixture, Refused, Season, UnreadableFile, football_data
+from stakeline.fixtures import Fixture, Refused, Season, UnreadableFile, files
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from stakeline.fixtures.files import Wanted
 
 AT_ONCE = 16
 """How many fixtures are under way at the same time."""
@@ -23,22 +25,22 @@ TAKEN, SOME_REFUSED, FAILED = 0, 1, 2
 _OUTCOMES = ("created", "changed", "unchanged")
 
 
-def run(file: Path, line_provider: str, price: str) -> int:
-    """Bring the fixtures of a football-data.co.uk file into the line; again changes nothing.
+def run(file: Path, line_provider: str, wanted: Wanted) -> int:
+    """Bring the fixtures of a file into the line; again changes nothing.
 
-    Writes a report to stdout: how many rows were taken, and of each refused one its line and why.
+    Writes a report to stdout: how many rows were taken, and of each refused one its place and why.
 
     Args:
-        file: the CSV file.
+        file: of any format that `files` knows.
         line_provider: the URL of a running line-provider.
-        price: the column with the home win prices.
+        wanted: what to take from the file.
 
     Returns:
         The exit code: 0 if all rows were taken, 1 if some were refused, 2 if nothing could be done
         (one line on stderr says why).
     """
     try:
-        season = football_data.load(file, price)
+        season = files.load(file, wanted)
         outcomes, refused = asyncio.run(_bring_all(season, line_provider))
     except (UnreadableFile, calls.Unusable) as error:
         typer.echo(f"stakeline import: {error}", err=True)
@@ -52,7 +54,7 @@ def _report(season: Season, outcomes: Counter[str], refused: list[Refused]) -> i
     if season.rounded:
         typer.echo(f"{season.rounded} prices had more than two decimals and were rounded")
     for row in refused:
-        typer.echo(f"line {row.line}: {row.reason}")
+        typer.echo(f"{season.counted} {row.line}: {row.reason}")
     return SOME_REFUSED if refused else TAKEN
 
 

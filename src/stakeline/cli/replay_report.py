@@ -15,9 +15,9 @@ from stakeline import money
 from stakeline.strictjson import Number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from stakeline.fixtures import Fixture
+    from stakeline.fixtures import Counted, Fixture
 
 _CENT = Decimal("0.01")
 _MOST = Decimal(10) ** 15
@@ -30,6 +30,7 @@ class Tally:
     """A replay so far.
 
     Attributes:
+        counted: what `Fixture.line` counts.
         events: how many were played to their end.
         bets: how many were acknowledged.
         staked: the amounts of the bets that bet-maker lists.
@@ -38,9 +39,13 @@ class Tally:
         latencies: for each event the time from line-provider's answer to its result until
             bet-maker showed its bets settled, in microseconds.
         differences: one line for everything that is not as the file says.
+        happened: with faults, how often which came to pass.
+        must_stake: what all users together stake, by the file.
+        must_return: what that returns, by the file.
         took: how long it all took, in microseconds.
     """
 
+    counted: Counted = "line"
     events: int = 0
     bets: int = 0
     staked: Decimal = Decimal(0)
@@ -48,48 +53,60 @@ class Tally:
     refusals: Counter[str] = field(default_factory=Counter)
     latencies: list[int] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
+    happened: Counter[str] = field(default_factory=Counter)
+    must_stake: Decimal = Decimal(0)
+    must_return: Decimal = Decimal(0)
     took: int = 0
+
+    def expect(self, fixture: Fixture, amounts: Iterable[int]) -> None:
+        """Count what the file alone says of bets on this fixture; amounts in cents."""
+        for amount in amounts:
+            must = outcome(fixture, amount)
+            self.must_stake += _money(must["amount"])
+            self.must_return += _money(must["payout"])
 
     def check(
         self,
         fixture: Fixture,
-        amount: int,
-        acknowledged: Sequence[str],
+        acknowledged: Sequence[tuple[str, int]],
         listed: Sequence[dict[str, Any]],
     ) -> None:
         """Count an event's bets, and note what differs from the file.
 
         Args:
             fixture: the event as the file has it, with its result.
-            amount: what every user staked, in cents.
-            acknowledged: the ids of the bets that were answered with 201.
+            acknowledged: the bets that were answered with 201: their ids, and amounts in cents.
             listed: the event's bets as bet-maker lists them, after the result.
         """
         self.events += 1
         self.bets += len(acknowledged)
-        must = outcome(fixture, amount)
+        amounts = dict(acknowledged)
         times = Counter(str(bet.get("bet_id")) for bet in listed)
-        for bet_id, count in Counter(acknowledged).items():
+        for bet_id, count in Counter(bet_id for bet_id, _ in acknowledged).items():
             if not times[bet_id]:
-                self._differs(fixture, bet_id, "is not among the bets of its event")
+                self.differs(fixture, f"bet {bet_id} is not among the bets of its event")
             if count > 1:
-                self._differs(fixture, bet_id, f"was acknowledged to {count} users")
-        for bet_id in times.keys() - set(acknowledged):
-            self._differs(fixture, bet_id, "is among the bets, but was never acknowledged")
+                self.differs(fixture, f"bet {bet_id} was acknowledged to {count} users")
         for bet_id, count in times.items():
+            if bet_id not in amounts:
+                what = f"bet {bet_id} is among the bets, but was never acknowledged"
+                self.differs(fixture, what)
             if count > 1:
-                self._differs(fixture, bet_id, f"is listed {count} times")
+                self.differs(fixture, f"bet {bet_id} is listed {count} times")
         for bet in listed:
+            bet_id = str(bet.get("bet_id"))
+            must = outcome(fixture, amounts[bet_id]) if bet_id in amounts else {}
             for name, value in must.items():
                 found = _value(bet.get(name))
                 if found != value:
-                    what = f"has {name} {found}, by the file {value}"
-                    self._differs(fixture, str(bet.get("bet_id")), what)
+                    what = f"bet {bet_id} has {name} {found}, by the file {value}"
+                    self.differs(fixture, what)
             self.staked += _money(bet.get("amount"))
             self.returned += _money(bet.get("payout"))
 
-    def _differs(self, fixture: Fixture, bet_id: str, what: str) -> None:
-        self.differences.append(f"line {fixture.line}, {fixture.name}: bet {bet_id} {what}")
+    def differs(self, fixture: Fixture, what: str) -> None:
+        """Note something that is not as the file says."""
+        self.differences.append(f"{self.counted} {fixture.line}, {fixture.name}: {what}")
 
     def print(self) -> None:
         """Write every difference to stdout, a line each, then the table.
@@ -122,12 +139,15 @@ class Tally:
             ("bets", str(self.bets)),
             ("staked", str(_round(self.staked))),
             ("returned", str(_round(self.returned))),
+            ("staked, by the file", str(_round(self.must_stake))),
+            ("returned, by the file", str(_round(self.must_return))),
             ("house margin", f"{_round(margin)}{percent}"),
             *((name, str(count)) for name, count in refusals or [("refused", 0)]),
             ("bets/s", str(_round(self.bets / seconds))),
             ("result to settled, p50", _milliseconds(ordered, 50)),
             ("result to settled, p99", _milliseconds(ordered, 99)),
             ("result to settled, max", _milliseconds(ordered, 100)),
+            *((what, str(count)) for what, count in sorted(self.happened.items())),
             ("differences", str(len(self.differences))),
         ]
 

@@ -18,7 +18,7 @@ from stakeline.web.serving import bind
 if TYPE_CHECKING:
     import socket
     from asyncio.subprocess import Process
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -47,6 +47,11 @@ class Running:
     line_provider: str
     bet_maker: str
     processes: dict[str, Process]
+    restart: Callable[[str], Awaitable[None]]
+    """Kills the service of this name, without warning, and starts it again; it is ready then.
+
+    Only where `running` was told to hold the sockets.
+    """
 
     async def wait(self) -> str:
         """The name of the service that ends first."""
@@ -64,6 +69,7 @@ async def running(
     bet_maker_port: int = 0,
     *,
     quiet: bool = False,
+    hold: bool = False,
 ) -> AsyncIterator[Running]:
     """Both services on SQLite, ready to serve; stopped at the end of the block.
 
@@ -72,6 +78,8 @@ async def running(
         line_provider_port: 0 for any that is free.
         bet_maker_port: 0 for any that is free.
         quiet: log only what is wrong.
+        hold: keep the sockets listening here too, so that a service can be restarted: who calls it
+            meanwhile waits, and nobody else can take its port.
 
     Raises:
         OSError: a port is taken.
@@ -83,15 +91,30 @@ async def running(
         with contextlib.ExitStack() as stack:
             lines = stack.enter_context(contextlib.closing(bind(HOST, line_provider_port)))
             bets = stack.enter_context(contextlib.closing(bind(HOST, bet_maker_port)))
-            services = Running(_address(lines), _address(bets), processes)
-            environment = _environment(data_dir, services.line_provider, quiet=quiet)
-            processes["line-provider"] = await start("line-provider", lines, lifeline, environment)
-            processes["bet-maker"] = await start("bet-maker", bets, lifeline, environment)
-        await asyncio.gather(
-            wait_until_ready("line-provider", services.line_provider, processes["line-provider"]),
-            wait_until_ready("bet-maker", services.bet_maker, processes["bet-maker"]),
-        )
-        yield services
+            sockets = {"line-provider": lines, "bet-maker": bets}
+            at = {service: _address(sock) for service, sock in sockets.items()}
+            turns = {service: asyncio.Lock() for service in sockets}
+            environment = _environment(data_dir, at["line-provider"], quiet=quiet)
+
+            async def begin(service: str) -> None:
+                processes[service] = await start(service, sockets[service], lifeline, environment)
+
+            async def restart(service: str) -> None:
+                async with turns[service]:
+                    with contextlib.suppress(ProcessLookupError):
+                        processes[service].kill()
+                    await processes[service].wait()
+                    await begin(service)
+                    await wait_until_ready(service, at[service], processes[service])
+
+            for service in sockets:
+                await begin(service)
+            if not hold:
+                stack.close()
+            await asyncio.gather(
+                *(wait_until_ready(name, at[name], processes[name]) for name in at)
+            )
+            yield Running(at["line-provider"], at["bet-maker"], processes, restart)
     finally:
         for process in reversed(processes.values()):  # who follows stops first
             await stop(process)
