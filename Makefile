@@ -8,7 +8,7 @@ BIN := .venv/bin
 CERTIFICATES := $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt)
 export UV_SYSTEM_CERTS ?= $(if $(CERTIFICATES),true,false)
 
-.PHONY: help setup run test check format lock clean
+.PHONY: help setup run test golden planted check format lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -30,6 +30,14 @@ run: setup ## both services on this machine, on SQLite
 
 test: setup ## all tests, with branch coverage
 	$(BIN)/pytest -n 3 --dist loadgroup --cov --cov-report=term
+
+golden: setup ## the example season with faults, by 20 seeds (some 8 minutes)
+	for seed in $$(seq 20); do \
+	  $(BIN)/stakeline replay examples/premier-league-2019-20.csv --faults --seed $$seed || exit 1; \
+	done
+
+planted: setup ## plants bugs one by one into a copy; the tests have to catch each (some 20 minutes)
+	$(BIN)/python -m tests.planted
 
 check: setup ## style, types, import contracts, dependencies
 	$(BIN)/ruff format --check .

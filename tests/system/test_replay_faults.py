@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from contextlib import closing
+from sqlite3 import connect
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +16,7 @@ from stakeline.cli import calls, replay, replay_script
 from stakeline.cli.replay_play import Play
 from stakeline.cli.replay_report import Tally
 from stakeline.fixtures import Fixture
+from tests.faults.betting import both_in
 from tests.system.gateway import Gateway
 from tests.system.test_replay import EXAMPLE, table
 
@@ -139,3 +142,21 @@ async def test_what_changes_after_it_was_settled_is_named(both: Both) -> None:
     assert play.tally.differences == [
         "line 7, Here v There: its bets changed after they were settled"
     ]
+
+
+async def test_what_verify_finds_is_a_difference(tmp_path: Path) -> None:
+    """At the end both databases are proved, and their sums held against the file's."""
+    async with both_in(tmp_path) as both:
+        play = await played(both.line.url, both.bets.url, replay_script.plain(FIXTURE))
+    tally = play.tally
+    tally.expect(FIXTURE, [1000])
+    await replay._verify(tmp_path, tally)
+    assert tally.differences == []
+    with closing(connect(tmp_path / "bet-maker.sqlite3")) as database, database:
+        database.execute("UPDATE bets SET amount = 1001, coefficient = 196")
+    await replay._verify(tmp_path, tally)
+    *offences, staked, paid = tally.differences
+    assert offences
+    assert all(": bet-maker bets " in offence for offence in offences)
+    assert staked == "verify: 10.01 staked, by the file 10.00"
+    assert paid == "verify: 19.62 paid, by the file 19.50"

@@ -190,7 +190,11 @@ def verify_databases(
     only: Only = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,  # noqa: FBT002
 ) -> None:
-    """Prove the databases from the log up, while the services run or not; changes nothing."""
+    """Prove from the log up that the databases are as they must be, while services run or not.
+
+    Nothing is changed. Exit status 0: nothing is wrong; 1: something is; 2: a database cannot be
+    read.
+    """
     from stakeline.cli import verifying
 
     raise typer.Exit(verifying.verify(data_dir, only, as_json=as_json))

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from stakeline import clock, ids
-from stakeline.cli import calls, replay_script, services
+from stakeline import clock, ids, money
+from stakeline.cli import calls, replay_script, services, verifying
 from stakeline.cli.replay_play import Play
 from stakeline.cli.replay_report import Tally
 from stakeline.cli.replay_script import SERVICES, Stakes
 from stakeline.cli.replay_wire import BadWire
 from stakeline.fixtures import Fixture, Season, UnreadableFile, drawing, files
 from stakeline.fixtures.files import Wanted
+from stakeline.verification import proof
+from stakeline.verification.source import Unverifiable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +78,7 @@ def run(options: Options) -> int:
         season = drawing.with_results(files.load(options.file, options.wanted), options.seed)
         with tempfile.TemporaryDirectory(prefix="stakeline-replay-") as folder:
             tally = asyncio.run(_play_all(season, stakes, options, Path(folder)))
-    except (UnreadableFile, calls.Unusable, services.ServiceFailed) as error:
+    except (UnreadableFile, calls.Unusable, services.ServiceFailed, Unverifiable) as error:
         typer.echo(f"stakeline replay: {error}", err=True)
         return FAILED
     return _report(season, tally, options.seed)
@@ -145,7 +147,23 @@ async def _play_all(season: Season, stakes: Stakes, options: Options, folder: Pa
         began = clock.steady()
         await _play(play, played, options, own)
         tally.took = clock.steady() - began
+    if options.faults:
+        await _verify(folder, tally)
     return tally
+
+
+async def _verify(folder: Path, tally: Tally) -> None:
+    """Note what is wrong in the databases, and money that is not as the file says."""
+    report = await proof.verify(verifying.databases_of(folder))
+    tally.differences += [f"verify: {offence}" for offence in report.offences]
+    tally.differences += [f"verify: {check}: {n} more" for check, n in report.unnamed().items()]
+    totals = report.totals.values()
+    for what, cents, must in (
+        ("staked", sum(total.staked for total in totals), tally.must_stake),
+        ("paid", sum(total.paid for total in totals), tally.must_return),
+    ):
+        if (found := money.decimal(cents)) != must:
+            tally.differences.append(f"verify: {found} {what}, by the file {must}")
 
 
 async def _play(

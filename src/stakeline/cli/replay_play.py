@@ -84,7 +84,7 @@ class Play:
         for ruling in script.rulings:
             answered = await self._rule(played, ruling)
         decided_at = clock.steady()
-        if len(script.rulings) > 1:
+        if script.moves or len(script.rulings) > 1:  # or what is settled may be an earlier state
             await self._heard(played.event_id, answered)
         played.settled, settled_at = await self._settled(played.event_id)
         if settled_at is not None:
