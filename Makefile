@@ -8,7 +8,7 @@ BIN := .venv/bin
 CERTIFICATES := $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt)
 export UV_SYSTEM_CERTS ?= $(if $(CERTIFICATES),true,false)
 
-.PHONY: help setup run test golden planted check format lock clean
+.PHONY: help setup run test golden machine planted check format lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -35,6 +35,9 @@ golden: setup ## the example season with faults, by 20 seeds (some 8 minutes)
 	for seed in $$(seq 20); do \
 	  $(BIN)/stakeline replay examples/premier-league-2019-20.csv --faults --seed $$seed || exit 1; \
 	done
+
+machine: setup ## the model-based tests at length: 5,000 runs of 100 steps (most of an hour)
+	STAKELINE_EXAMPLES=5000 STAKELINE_STEPS=100 $(BIN)/pytest tests/machine -rP
 
 planted: setup ## plants bugs one by one into a copy; the tests have to catch each (some 20 minutes)
 	$(BIN)/python -m tests.planted

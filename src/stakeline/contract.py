@@ -81,12 +81,16 @@ class FeedItem:
 
 @dataclass(frozen=True, slots=True)
 class FeedPage:
-    """One answer of the feed; `received_at` is line-provider's time when it got the request."""
+    """One answer of the feed; `received_at` is line-provider's time when it got the request.
+
+    `nonce` is the request's own, so that no other one's answer is taken for it; None without one.
+    """
 
     epoch: str
     head: int
     received_at: int
     items: list[FeedItem]
+    nonce: str | None = None
 
 
 class _Page(BaseModel):
@@ -94,6 +98,7 @@ class _Page(BaseModel):
     head: fields.Count
     received_at: fields.Instant
     items: list[dict[str, Any]]
+    nonce: str | None = None
 
 
 class _Item(BaseModel):
@@ -123,7 +128,7 @@ def read_page(data: bytes) -> FeedPage:
         items = [_read_item(_Item.model_validate(item), page.epoch) for item in page.items]
     except ValidationError as error:
         raise UnreadableItem(f"unreadable feed: {_where(error)}") from None
-    return FeedPage(page.epoch, page.head, page.received_at, items)
+    return FeedPage(page.epoch, page.head, page.received_at, items, page.nonce)
 
 
 def _read_item(item: _Item, epoch: str) -> FeedItem:

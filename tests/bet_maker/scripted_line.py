@@ -36,6 +36,8 @@ class ScriptedLine:
         top: in place of the snapshot's first line, if given.
         fast_us: how far its clock is ahead.
         page_size: how many items it gives at the most.
+        nonce: in place of the request's own, if given.
+        size: how many bytes a page has at the least.
         asked: the queries of the feed requests it has had.
     """
 
@@ -47,6 +49,8 @@ class ScriptedLine:
         self.top: bytes | None = None
         self.fast_us = 0
         self.page_size = 100
+        self.nonce: str | None = None
+        self.size = 0
         self.asked: list[dict[str, str]] = []
 
     def add(self, known: Event | None = None, **changes: object) -> None:
@@ -75,9 +79,10 @@ class ScriptedLine:
         if self.answer is not None:
             return self.answer
         body = self.body(int(request.query_params["after"]))
+        body["nonce"] = request.query_params["nonce"] if self.nonce is None else self.nonce
         if not body["items"]:
             await asyncio.sleep(0.02)
-        return Response(json.dumps(body), media_type="application/json")
+        return Response(json.dumps(body).ljust(self.size), media_type="application/json")
 
     async def snapshot(self) -> Response:
         """An empty line at seq 0."""

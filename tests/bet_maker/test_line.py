@@ -44,6 +44,8 @@ async def test_a_request_carries_the_whole_cursor(scripted: ScriptedLine, line: 
     scripted.add()
     page = await line.feed(Cursor("log", 0, NOW + 1), 0.5)
     assert (page.epoch, page.head, len(page.items)) == ("log", 1, 1)
+    nonces = [query.pop("nonce") for query in scripted.asked]
+    assert [len(nonce) for nonce in nonces] == [16]
     assert scripted.asked == [
         {
             "after": "0",
@@ -53,6 +55,17 @@ async def test_a_request_carries_the_whole_cursor(scripted: ScriptedLine, line: 
             "wait": "0.5",
         }
     ]
+
+
+@pytest.mark.parametrize("nonce", ["", "0123456789abcdef"])
+async def test_an_answer_to_another_request_is_none(
+    scripted: ScriptedLine, line: Line, nonce: str
+) -> None:
+    """Out of a cache, say: its time is too old for what is reckoned from it."""
+    scripted.add()
+    scripted.nonce = nonce
+    with pytest.raises(FeedUnreachable, match="to another request"):
+        await line.feed(Cursor("log", 0, NOW + 1), 0.5)
 
 
 async def drip() -> AsyncIterator[bytes]:
@@ -96,8 +109,7 @@ async def test_what_is_no_page_is_told_apart(
 
 async def test_a_page_of_just_1_mib_is_read(scripted: ScriptedLine, line: Line) -> None:
     """The bound is inside."""
-    body = json.dumps(scripted.body(0)).encode()
-    scripted.answer = Response(body + b" " * (asking.MOST_BYTES - len(body)))
+    scripted.size = asking.MOST_BYTES
     assert (await line.feed(START, 0)).items == []
 
 

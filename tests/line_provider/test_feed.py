@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stakeline import clock
-from tests.line_provider.calls import LATER, at, created, decided, fields_of, new_id, refused
+from tests.line_provider.calls import (
+    FEED,
+    LATER,
+    at,
+    created,
+    decided,
+    fields_of,
+    new_id,
+    refused,
+)
 from tests.serving import Served, line_provider, serving
 
 if TYPE_CHECKING:
@@ -215,3 +224,11 @@ async def test_an_empty_log_has_a_name(tmp_path: Path) -> None:
         assert (await feed(served))["epoch"] == first["epoch"]
     async with serving(line_provider(tmp_path / "other")) as served:
         assert (await feed(served))["epoch"] != first["epoch"]
+
+
+async def test_a_nonce_comes_back(line: Served) -> None:
+    """So that a follower knows the answer to be its own; without one there is none."""
+    assert (await line.get(f"{FEED}&nonce=0aZ9")).json()["nonce"] == "0aZ9"
+    assert "nonce" not in (await line.get(FEED)).json()
+    for nonce in ("", "a" * 65, "%22", "a b", "%C3%A9"):
+        refused(await line.get(f"{FEED}&nonce={nonce}"), 422, "invalid_request")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import tempfile
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -70,7 +71,8 @@ class Line:
 
         Raises:
             FeedChanged: it does not have the cursor's item: this is another log.
-            FeedUnreachable: no answer within `wait_s` + 1 s, or not one as it should be.
+            FeedUnreachable: no answer within `wait_s` + 1 s, not one as it should be, or one to
+                another request.
             UnreadableItem: something that this release cannot read.
             MalformedJson: not JSON.
         """
@@ -80,6 +82,7 @@ class Line:
             "at": clock.text(cursor.at),
             "limit": str(PAGE),
             "wait": str(wait_s),
+            "nonce": (nonce := secrets.token_hex(8)),
         }
         async with (
             _deadline(wait_s + ANSWER_S),
@@ -90,7 +93,12 @@ class Line:
             raise FeedChanged
         if answer.status_code != httpx2.codes.OK:
             raise FeedUnreachable(f"line-provider answers {answer.status_code}.")
-        return contract.read_page(body)
+        page = contract.read_page(body)
+        if page.nonce != nonce:
+            # The time is reckoned from when this request was sent: with an older answer, from a
+            # cache or a connection out of step, late bets would look early.
+            raise FeedUnreachable("line-provider's answer is to another request.")
+        return page
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Snapshot]:

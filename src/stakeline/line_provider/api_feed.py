@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SNAPSHOT_PAGE = 500
 LONGEST_WAIT_S = 1.0
+NONCE = "^[A-Za-z0-9]{1,64}$"
 
 
 class Item(BaseModel):
@@ -40,6 +41,7 @@ class Page(BaseModel):
     epoch: str
     head: int
     received_at: str
+    nonce: str | None = None
     items: list[Item]
 
 
@@ -55,11 +57,14 @@ async def get_feed(
     at: Annotated[fields.InstantInQuery | None, Query()] = None,
     limit: Annotated[fields.Limit, Query()] = 100,
     wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S)] = LONGEST_WAIT_S,
+    nonce: Annotated[str | None, Query(pattern=NONCE)] = None,
 ) -> Response:
     """The items after `after`: at once when there are any, else after at most `wait` seconds none.
 
     `received_at` is read before everything else: whoever has applied `head` knows all that happened
     before `received_at`. `feed_changed` when this log has no item `after` of that `epoch` and `at`.
+    A `nonce` comes back in the answer: whoever reckons the time from `received_at` must know that
+    the answer is to this very request, and not an earlier one's out of some cache.
     """
     # Before anything that may have to wait: a follower reckons the time of its bets from it, and
     # what passes until it is read makes bets look later than they were.
@@ -70,7 +75,7 @@ async def get_feed(
         head, items = await _look(line, after, epoch, at, limit)
         left_s = (deadline - clock.steady()) / clock.US_PER_S
         if items or left_s <= 0 or request.app.state.draining:
-            return _page(head, received_at, items)
+            return _page(head, received_at, nonce, items)
         try:
             await asyncio.wait_for(rung.wait(), min(left_s, feed.LOOK_S))
         except TimeoutError:
@@ -98,11 +103,14 @@ async def _look(
         return head, await feed.items(conn, head.epoch, after, limit)
 
 
-def _page(head: contract.Cursor, received_at: int, items: Sequence[bytes]) -> Response:
-    body = b'{"epoch":"%b","head":%d,"received_at":"%b","items":[%b]}' % (
+def _page(
+    head: contract.Cursor, received_at: int, nonce: str | None, items: Sequence[bytes]
+) -> Response:
+    body = b'{"epoch":"%b","head":%d,"received_at":"%b",%b"items":[%b]}' % (
         head.epoch.encode(),
         head.seq,
         clock.text(received_at).encode(),
+        b"" if nonce is None else b'"nonce":"%b",' % nonce.encode(),
         b",".join(items),
     )
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
