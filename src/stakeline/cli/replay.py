@@ -174,7 +174,10 @@ async def _play(
 
     async def kill(service: str) -> None:
         if faults is not None:
-            await faults.restart(service)
+            try:
+                await faults.restart(service)
+            except services.ServiceFailed as error:
+                raise calls.Unusable(str(error)) from None
             play.tally.happened[f"kills of {service}"] += 1
 
     with calls.progress() as bar:
