@@ -15,12 +15,10 @@ import structlog
 
 from stakeline import clock, db
 from stakeline.errors import Unavailable
-from stakeline.line_provider import changes, events
-from stakeline.line_provider.events import Change, Ruling
+from stakeline.line_provider import changes, events, feed
+from stakeline.line_provider.events import Ruling
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
     from stakeline.contract import EventStatus
     from stakeline.line_provider.line import Line
 
@@ -31,7 +29,7 @@ BY = "auto-result"
 LOOK_S = 0.5
 """How often it looks for deadlines that were moved, by whichever process."""
 MOST = 100
-"""How many events one look takes up."""
+"""How many events share one transaction."""
 _OUTCOMES: tuple[EventStatus, ...] = ("WIN", "LOSE")
 
 
@@ -57,25 +55,19 @@ async def decide_for_ever(line: Line) -> None:
 async def _decide_due(line: Line) -> float:
     """Decide what is due; how long there is nothing else to do, in seconds."""
     async with line.database.read() as conn:
-        now = await db.now(conn)
-        soonest = await events.undecided(conn, MOST)
-    for event_id, deadline in soonest:
-        if deadline > now:
-            return min(LOOK_S, (deadline - now) / clock.US_PER_S)
-        await _decide(line, event_id)
-    return LOOK_S if len(soonest) < MOST else 0
-
-
-async def _decide(line: Line, event_id: str) -> None:
-    status = secrets.choice(_OUTCOMES)
-
-    async def decide(conn: AsyncConnection, now: int) -> Change:
-        # Again, now that nobody else can change the line: another process may have been quicker,
-        # or an operator, or the deadline may have been moved.
-        event = await events.find(conn, event_id)
-        if event.decided_at is not None or event.deadline > now:
-            return Change(event, made=False)
-        return await changes.decide(conn, now, event_id, Ruling(status), None)
-
-    if (await line.change(decide, BY)).made:
-        log.info("decided at its deadline", event_id=event_id, status=status)
+        now, soonest = await db.now(conn), await events.soonest_undecided(conn)
+    if soonest is None or soonest > now:
+        ahead_s = LOOK_S if soonest is None else (soonest - now) / clock.US_PER_S
+        return min(LOOK_S, ahead_s)
+    # Looked for again now that nobody else can change the line: another process may have been
+    # quicker, or an operator, or the deadline may have been moved.
+    async with line.database.write() as conn:
+        head = await feed.lock_head(conn)
+        due = await events.due(conn, head.now, MOST)
+        for event_id in due:
+            ruling = Ruling(secrets.choice(_OUTCOMES))
+            change = await changes.decide(conn, head.now, event_id, ruling, None)
+            head = await feed.append(conn, head, change.event, BY, None)
+    line.bell.ring()
+    log.info("decided at their deadlines", events=due)
+    return 0

@@ -117,15 +117,23 @@ async def page(
     return [Event(**row) for row in rows.mappings()]
 
 
-async def undecided(conn: AsyncConnection, limit: int) -> Sequence[tuple[str, int]]:
-    """Ids and deadlines of up to `limit` events that could be bet on and have no result yet."""
-    rows = await conn.execute(
-        sa.select(events.c.event_id, events.c.deadline)
-        .where(events.c.decided_at.is_(None), events.c.deadline > events.c.created_at)
-        .order_by(events.c.deadline, events.c.event_id)
-        .limit(limit)
+_UNDECIDED = (events.c.decided_at.is_(None), events.c.deadline > events.c.created_at)
+"""Events without a first result on which bets could be placed."""
+
+
+async def soonest_undecided(conn: AsyncConnection) -> int | None:
+    """The earliest deadline of an event that could be bet on and has had no result yet."""
+    deadline: int | None = await conn.scalar(
+        sa.select(sa.func.min(events.c.deadline)).where(*_UNDECIDED)
     )
-    return [(row.event_id, row.deadline) for row in rows]
+    return deadline
+
+
+async def due(conn: AsyncConnection, now: int, limit: int) -> Sequence[str]:
+    """Ids of up to `limit` such events whose deadline has come at `now`."""
+    query = sa.select(events.c.event_id).where(*_UNDECIDED, events.c.deadline <= now)
+    rows = await conn.execute(query.order_by(events.c.deadline, events.c.event_id).limit(limit))
+    return [row.event_id for row in rows]
 
 
 async def in_id_order(conn: AsyncConnection, after: str, limit: int) -> Sequence[Event]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -53,8 +53,8 @@ async def lock_head(conn: AsyncConnection) -> Head:
 
 async def append(
     conn: AsyncConnection, locked: Head, event: Event, by: str, reason: str | None
-) -> None:
-    """Put the event, as it now stands, at the end of the log.
+) -> Head:
+    """Put the event, as it now stands, at the end of the log; the head after that.
 
     Args:
         conn: the transaction that holds the head and changed the event.
@@ -78,6 +78,7 @@ async def append(
             reason=reason,
         )
     )
+    return replace(locked, seq=seq, at=at)
 
 
 async def read_head(conn: AsyncConnection) -> Cursor:
