@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import gc
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -209,3 +210,22 @@ async def test_half_an_export_never_looks_whole(
     with pytest.raises(httpx2.RemoteProtocolError):
         await read()
     assert len(got.splitlines()) == 2
+
+
+@in_this_loop
+async def test_who_hangs_up_breaks_nothing(
+    both: Both, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Clients that go in the middle of an export leave no error, and no connection, behind."""
+    monkeypatch.setattr(exports, "PAGE", 1)
+    event_id = await published(both)
+    bets = [{"event_id": event_id, "amount": 1}] * 1000
+    assert (await both.bets.post("/bets/batch", {"bets": bets})).is_success
+    for n in range(20):
+        async with both.bets.client.stream("GET", "/bets", headers=CSV) as answer:
+            await anext(answer.aiter_bytes())
+            await asyncio.sleep(n / 2000)
+    gc.collect()
+    await asyncio.sleep(0.1)
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
+    assert both.bets.app.state.desk.database.engine.pool.checkedout() == 0

@@ -70,7 +70,7 @@ def _first_failure(copy: Path) -> tuple[str | None, float]:
     found = subprocess.check_output([sys.executable, "-c", where], cwd=copy, env=environment)
     assert Path(found.decode().strip()).is_relative_to(copy.resolve()), found
     began = time.monotonic()
-    suite = subprocess.run(
+    suite = subprocess.run(  # each test has a time limit of its own
         [sys.executable, "-m", "pytest", "-x", "-q", "-n", "2", "--dist", "loadgroup", *SUITE],
         cwd=copy,
         env=environment,

@@ -53,7 +53,7 @@ def settled(running: Running) -> list[dict[str, Any]]:
 
 async def test_the_tour_does_what_readme_says(tmp_path: Path) -> None:
     """Pasted at once, the tour's answers are the ones README tells of."""
-    async with services.running(tmp_path, quiet=True) as running:
+    async with services.running(tmp_path, private=True) as running:
         answers = [curl(command, running) for command in tour()]
         async with asyncio.timeout(10):
             bets = settled(running)

@@ -120,6 +120,16 @@ def test_without_addresses_it_starts_services_of_its_own(
     assert list(tmp_path.iterdir()) == [season]
 
 
+def test_its_own_services_have_settings_of_their_own(
+    season: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the environment says is for the services that somebody runs."""
+    monkeypatch.setenv("LINE_PROVIDER_AUTO_RESULT", "random")
+    monkeypatch.setenv("BET_MAKER_STANDALONE", "1")
+    assert replay.run(replay.Options(season)) == 0
+    assert table(capsys)[1]["returned"] == "44.80"
+
+
 async def test_another_price_column_and_stake_are_played(
     both: Both, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -258,7 +268,7 @@ async def test_a_service_that_breaks_off_ends_the_replay(
 ) -> None:
     """Killed under way and not back in time: exit code 2, and one line that says which."""
     monkeypatch.setattr(calls, "PATIENCE_S", 0.5)
-    async with services.running(tmp_path, quiet=True) as at:
+    async with services.running(tmp_path, private=True) as at:
         options = replay.Options(EXAMPLE, line_provider=at.line_provider, bet_maker=at.bet_maker)
         playing = asyncio.create_task(asyncio.to_thread(replay.run, options))
         await asyncio.sleep(0.5)

@@ -157,7 +157,7 @@ def test_without_a_folder_the_settings_say_where_the_data_is(
 ) -> None:
     """The services get the environment as it is, with the address of the line."""
     monkeypatch.setenv("BET_MAKER_DATABASE_URL", "sqlite:///elsewhere.sqlite3")
-    environment = services._environment(None, "http://127.0.0.1:8000", quiet=True)
+    environment = services._environment(None, "http://127.0.0.1:8000", private=True)
     assert environment["BET_MAKER_DATABASE_URL"] == "sqlite:///elsewhere.sqlite3"
     assert environment["BET_MAKER_LINE_PROVIDER_URL"] == "http://127.0.0.1:8000"
     assert environment["LINE_PROVIDER_LOG_LEVEL"] == "ERROR"
@@ -177,3 +177,10 @@ async def test_a_process_that_does_not_heed_sigterm_is_killed(
     await services.stop(process)
     assert process.returncode == -signal.SIGKILL
     await services.stop(process)
+
+
+def test_a_folder_that_no_url_can_name_is_refused(tmp_path: Path) -> None:
+    """What follows a question mark would be options, and both services would share a file."""
+    with pytest.raises(WrongSetting, match="--data-dir: .* question mark"):
+        up.run(tmp_path / "what?", 0, 0)
+    assert list(tmp_path.iterdir()) == []

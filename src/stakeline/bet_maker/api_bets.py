@@ -105,7 +105,12 @@ async def place_batch(batch: Batch, desk: DeskHere) -> Response:
 
 
 FORMS_IN_DOCS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {exports.NDJSON: {}, exports.CSV: {"schema": {"type": "string"}}}}
+    200: {
+        "content": {
+            exports.NDJSON: {"schema": BetBody.model_json_schema()},
+            exports.CSV: {"schema": {"type": "string"}},
+        }
+    }
 }
 
 
@@ -122,7 +127,10 @@ async def list_bets(
 ) -> Response:
     """Your bets, newest first. A page may be short; only a missing `Link` ends the list.
 
-    `Accept: application/x-ndjson` or `text/csv` streams the whole selection instead of a page.
+    `Accept: application/x-ndjson` or `text/csv` streams the whole selection instead, a bet a line;
+    it has no `limit` and no `cursor`. In CSV null is an empty cell, and an event id that begins
+    with `-` has an apostrophe before it, or a spreadsheet would compute it. If the connection is
+    cut before the end of the answer, bets are missing.
     """
     chosen = history.Selection(users.ANONYMOUS, status, event_id, placed_from, placed_to)
     wanted = accepting.preferred(

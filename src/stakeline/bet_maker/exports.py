@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import StreamingResponse
 
-from stakeline import strictjson
+from stakeline import background, strictjson
 from stakeline.bet_maker import history
 from stakeline.bet_maker.bodies import BetBody, bet_body
 
@@ -69,7 +69,7 @@ async def _pages(
         yield found
         if before is None:
             return
-        found, before = await _page(database, chosen, before)
+        found, before = await background.finished(_page(database, chosen, before))
 
 
 async def _ndjson(pages: AsyncIterator[Sequence[Bet]]) -> AsyncIterator[bytes]:

@@ -145,7 +145,12 @@ def replay_file(
         bool, typer.Option("--faults", help="Let much go wrong on the way, kills included.")
     ] = False,
     seed: Annotated[
-        int, typer.Option(help="What faults, stakes and results that a file lacks are drawn by.")
+        int,
+        typer.Option(
+            min=0,
+            max=999_999_999,
+            help="What faults, stakes and results that a file lacks are drawn by.",
+        ),
     ] = 0,
 ) -> None:
     """Play a season through running services and check every bet against the file."""

@@ -124,7 +124,7 @@ async def _play_all(season: Season, stakes: Stakes, options: Options, folder: Pa
         line_url, bet_maker_url = options.line_provider, options.bet_maker
         if line_url is None or bet_maker_url is None:
             own = await stack.enter_async_context(
-                services.running(folder, quiet=True, hold=options.faults)
+                services.running(folder, private=True, hold=options.faults)
             )
             line_url, bet_maker_url = own.line_provider, own.bet_maker
         wire = partial(BadWire, seed=options.seed, happened=tally.happened)
@@ -155,6 +155,7 @@ async def _play_all(season: Season, stakes: Stakes, options: Options, folder: Pa
 async def _verify(folder: Path, tally: Tally) -> None:
     """Note what is wrong in the databases, and money that is not as the file says."""
     report = await proof.verify(verifying.databases_of(folder))
+    tally.happened["rows verified"] = report.checked.total()
     tally.differences += [f"verify: {offence}" for offence in report.offences]
     tally.differences += [f"verify: {check}: {n} more" for check, n in report.unnamed().items()]
     totals = report.totals.values()

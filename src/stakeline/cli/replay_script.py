@@ -47,7 +47,7 @@ class Stakes:
             money.parse_hundredths(most if hyphen else least, money.MAX_AMOUNT),
         )
         if stakes.least > stakes.most:
-            raise ValueError("must name the smaller amount first")
+            raise ValueError("must name the smaller amount first: 0.50-100.00")
         return stakes
 
     def of(self, seed: int, fixture: Fixture, user: int) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
+from stakeline.settings import WrongSetting
 from stakeline.web.serving import bind
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ async def running(
     line_provider_port: int = 0,
     bet_maker_port: int = 0,
     *,
-    quiet: bool = False,
+    private: bool = False,
     hold: bool = False,
 ) -> AsyncIterator[Running]:
     """Both services on SQLite, ready to serve; stopped at the end of the block.
@@ -77,7 +78,7 @@ async def running(
         data_dir: where their databases are; None for where their settings say.
         line_provider_port: 0 for any that is free.
         bet_maker_port: 0 for any that is free.
-        quiet: log only what is wrong.
+        private: settings in the environment are not theirs, and they log only what is wrong.
         hold: keep the sockets listening here too, so that a service can be restarted: who calls it
             meanwhile waits, and nobody else can take its port.
 
@@ -94,7 +95,7 @@ async def running(
             sockets = {"line-provider": lines, "bet-maker": bets}
             at = {service: _address(sock) for service, sock in sockets.items()}
             turns = {service: asyncio.Lock() for service in sockets}
-            environment = _environment(data_dir, at["line-provider"], quiet=quiet)
+            environment = _environment(data_dir, at["line-provider"], private=private)
 
             async def begin(service: str) -> None:
                 processes[service] = await start(service, sockets[service], lifeline, environment)
@@ -122,17 +123,31 @@ async def running(
         os.close(own_end)
 
 
-def _environment(data_dir: Path | None, line_provider: str, *, quiet: bool) -> dict[str, str]:
-    environment = dict(os.environ)
+def _environment(data_dir: Path | None, line_provider: str, *, private: bool) -> dict[str, str]:
+    ours = ("LINE_PROVIDER_", "BET_MAKER_")
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not (private and name.upper().startswith(ours))
+    }
     environment["BET_MAKER_LINE_PROVIDER_URL"] = line_provider
     if data_dir is not None:
-        for service in ("line-provider", "bet-maker"):
-            prefix = service.replace("-", "_").upper()
-            file = (data_dir / f"{service}.sqlite3").absolute()
-            environment[f"{prefix}_DATABASE_URL"] = f"sqlite:///{file}"
-    if quiet:
+        environment["LINE_PROVIDER_DATABASE_URL"] = database_url(data_dir, "line-provider")
+        environment["BET_MAKER_DATABASE_URL"] = database_url(data_dir, "bet-maker")
+    if private:
         environment["LINE_PROVIDER_LOG_LEVEL"] = environment["BET_MAKER_LOG_LEVEL"] = "ERROR"
     return environment
+
+
+def database_url(data_dir: Path, service: str) -> str:
+    """The URL of a service's database in this folder.
+
+    Raises:
+        WrongSetting: no URL can name a file there.
+    """
+    if "?" in str(data_dir.absolute()):  # what follows would be options, both services one file
+        raise WrongSetting("--data-dir: the path of a database must not have a question mark")
+    return f"sqlite:///{data_dir.absolute() / f'{service}.sqlite3'}"
 
 
 async def start(

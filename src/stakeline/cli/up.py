@@ -35,8 +35,10 @@ def run(data_dir: Path | None, line_provider_port: int, bet_maker_port: int) -> 
     """
     settings.read(LineProviderSettings)
     settings.read(BetMakerSettings, line_provider_url=f"http://{services.HOST}")
-    if data_dir is not None and data_dir.exists() and not data_dir.is_dir():
-        raise WrongSetting("--data-dir: is not a folder")
+    if data_dir is not None:
+        if data_dir.exists() and not data_dir.is_dir():
+            raise WrongSetting("--data-dir: is not a folder")
+        services.database_url(data_dir, "line-provider")  # or it cannot be named
     return asyncio.run(_up(data_dir, line_provider_port, bet_maker_port))
 
 

@@ -10,7 +10,7 @@ import typer
 
 from stakeline import db, ids
 from stakeline.bet_maker.settings import Settings as BetMakerSettings
-from stakeline.cli import calls
+from stakeline.cli import calls, services
 from stakeline.line_provider.settings import Settings as LineProviderSettings
 from stakeline.settings import WrongSetting
 from stakeline.verification import proof, telling
@@ -123,7 +123,7 @@ def _url(
 ) -> str:
     """Where a service has its database; its other settings are of no matter here."""
     if data_dir is not None:
-        return f"sqlite:///{data_dir.absolute() / f'{service}.sqlite3'}"
+        return services.database_url(data_dir, service)
     name = f"{service.replace('-', '_').upper()}_DATABASE_URL"
     try:
         url = os.environ.get(name, settings.model_fields["database_url"].default)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response, StreamingResponse
 
-from stakeline import clock, contract, fields, strictjson
+from stakeline import background, clock, contract, fields, strictjson
 from stakeline.errors import FeedChanged
 from stakeline.line_provider import events, feed
 from stakeline.line_provider.api import LineHere
@@ -116,6 +116,11 @@ def _page(
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
+async def _snapshot_page(line: Line, after: str) -> Sequence[events.Event]:
+    async with line.database.read() as conn:
+        return await events.in_id_order(conn, after, SNAPSHOT_PAGE)
+
+
 async def _snapshot(line: Line) -> AsyncIterator[bytes]:
     received_at = await line.database.now()
     async with line.database.read() as conn:
@@ -133,8 +138,7 @@ async def _snapshot(line: Line) -> AsyncIterator[bytes]:
     )
     after = ""
     while True:  # each page its own short read: a slow reader holds up nothing
-        async with line.database.read() as conn:
-            found = await events.in_id_order(conn, after, SNAPSHOT_PAGE)
+        found = await background.finished(_snapshot_page(line, after))
         if not found:
             return
         yield b"".join(strictjson.dumps(contract.event_body(event)) + b"\n" for event in found)

@@ -37,8 +37,8 @@ async def decide_for_ever(line: Line) -> None:
     """Decide every event at its deadline, `WIN` or `LOSE` with even chances; has no end.
 
     It keeps off events that an operator has decided, also when corrected to `NEW` later, and off
-    those that came with a deadline that had passed: nobody could bet on them, and whoever brings
-    them (an import) brings their results, too.
+    those whose deadline is not after their creation: mostly an import has brought them, and brings
+    their results, too.
     """
     while True:
         try:
@@ -68,6 +68,7 @@ async def _decide_due(line: Line) -> float:
             ruling = Ruling(secrets.choice(_OUTCOMES))
             change = await changes.decide(conn, head.now, event_id, ruling, None)
             head = await feed.append(conn, head, change.event, BY, None)
-    line.bell.ring()
-    log.info("decided at their deadlines", events=due)
+    if due:
+        line.bell.ring()
+        log.info("decided at their deadlines", events=due)
     return 0

@@ -118,11 +118,11 @@ async def page(
 
 
 _UNDECIDED = (events.c.decided_at.is_(None), events.c.deadline > events.c.created_at)
-"""Events without a first result on which bets could be placed."""
+"""Events without a first result whose deadline is after their creation."""
 
 
 async def soonest_undecided(conn: AsyncConnection) -> int | None:
-    """The earliest deadline of an event that could be bet on and has had no result yet."""
+    """The earliest deadline of those; None if there are none."""
     deadline: int | None = await conn.scalar(
         sa.select(sa.func.min(events.c.deadline)).where(*_UNDECIDED)
     )
@@ -130,7 +130,7 @@ async def soonest_undecided(conn: AsyncConnection) -> int | None:
 
 
 async def due(conn: AsyncConnection, now: int, limit: int) -> Sequence[str]:
-    """Ids of up to `limit` such events whose deadline has come at `now`."""
+    """Ids of up to `limit` of those whose deadline has come at `now`."""
     query = sa.select(events.c.event_id).where(*_UNDECIDED, events.c.deadline <= now)
     rows = await conn.execute(query.order_by(events.c.deadline, events.c.event_id).limit(limit))
     return [row.event_id for row in rows]
