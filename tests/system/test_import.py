@@ -40,7 +40,7 @@ E0,26/07/2098,16:00,West Ham,Aston Villa,,3,3.1
 @asynccontextmanager
 async def running(data_dir: Path) -> AsyncIterator[Running]:
     """Both services as processes, on a folder of the test."""
-    async with services.running(data_dir, quiet=True) as addresses:
+    async with services.running(data_dir, private=True) as addresses:
         yield addresses
 
 

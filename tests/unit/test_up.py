@@ -181,6 +181,6 @@ async def test_a_process_that_does_not_heed_sigterm_is_killed(
 
 def test_a_folder_that_no_url_can_name_is_refused(tmp_path: Path) -> None:
     """What follows a question mark would be options, and both services would share a file."""
-    with pytest.raises(WrongSetting, match="--data-dir: .* question mark"):
+    with pytest.raises(WrongSetting, match="question mark"):
         up.run(tmp_path / "what?", 0, 0)
     assert list(tmp_path.iterdir()) == []

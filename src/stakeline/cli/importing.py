@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 16
 """How many fixtures are under way at the same time."""
+MOST_TOLD = 100
+"""How many refused rows the report names; the rest are only counted."""
 
 TAKEN, SOME_REFUSED, FAILED = 0, 1, 2
 _OUTCOMES = ("created", "changed", "unchanged")
@@ -28,7 +30,8 @@ _OUTCOMES = ("created", "changed", "unchanged")
 def run(file: Path, line_provider: str, wanted: Wanted) -> int:
     """Bring the fixtures of a file into the line; again changes nothing.
 
-    Writes a report to stdout: how many rows were taken, and of each refused one its place and why.
+    Writes a report to stdout: how many rows were taken, and of each refused one its place and why,
+    up to `MOST_TOLD`.
 
     Args:
         file: of any format that `files` knows.
@@ -53,8 +56,10 @@ def _report(season: Season, outcomes: Counter[str], refused: list[Refused]) -> i
     typer.echo(f"{outcomes.total()} rows taken ({counts}), {len(refused)} refused")
     if season.rounded:
         typer.echo(f"{season.rounded} prices had more than two decimals and were rounded")
-    for row in refused:
+    for row in refused[:MOST_TOLD]:
         typer.echo(f"{season.counted} {row.line}: {row.reason}")
+    if len(refused) > MOST_TOLD:
+        typer.echo(f"and {len(refused) - MOST_TOLD:,} more")
     return SOME_REFUSED if refused else TAKEN
 
 
@@ -64,6 +69,7 @@ async def _bring_all(season: Season, line_provider: str) -> tuple[Counter[str], 
     refused = list(season.refused)
     async with calls.service("line-provider", line_provider, AT_ONCE) as line:
         await line.greet()
+        await _expect_feed(line, line_provider)
         with calls.progress() as bar:
             task = bar.add_task("importing", total=len(season.fixtures))
 
@@ -77,6 +83,17 @@ async def _bring_all(season: Season, line_provider: str) -> tuple[Counter[str], 
 
             await calls.each(season.fixtures, bring, AT_ONCE)
     return outcomes, sorted(refused, key=lambda row: row.line)
+
+
+async def _expect_feed(line: calls.Service, url: str) -> None:
+    """Nothing, if this is a line-provider; bet-maker has events too, and would find no change.
+
+    Raises:
+        calls.Unusable: it has no feed.
+    """
+    feed = await line.call("GET", "feed?limit=1&wait=0", patience_s=calls.FIRST_PATIENCE_S)
+    if feed.status == 404:  # noqa: PLR2004 - HTTP
+        raise calls.Unusable(f"line-provider at {url} answers, but has no feed: is it bet-maker?")
 
 
 async def _bring(line: calls.Service, fixture: Fixture) -> str | Refused:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy.dialects import sqlite
 
 from stakeline.bet_maker import bets as subject  # what is compared with, and nothing else
-from stakeline.verification import bets, said, source
+from stakeline.verification import said, source
+from stakeline.verification.bets import verify_bet
 from stakeline.verification.report import Table
 from stakeline.verification.said import shown
 
@@ -66,18 +67,18 @@ def fate(
 
 
 async def verify(
-    store: Source, followed: Followed, events: AsyncIterator[Stands], report: Report
+    bets: Source, followed: Followed, events: AsyncIterator[Stands], report: Report
 ) -> None:
     """Check every bet by itself, and how it stands by the line.
 
     Args:
-        store: bet-maker's database.
+        bets: bet-maker's database.
         followed: how far it has followed which log.
         events: the line there, in the order of its ids; no events where the line is not known.
         report: takes up what is wrong, and what the bets come to.
     """
-    table = Table(report, store.name, "bets")
-    rows = store.rows(f"{BETS} ORDER BY bets.event_id, bets.bet_id")
+    table = Table(report, bets.name, "bets")
+    rows = bets.rows(f"{BETS} ORDER BY bets.event_id, bets.bet_id")
     async for bet, stands in source.merged(
         rows, events, lambda bet: bet.event_id, lambda stands: stands.event_id
     ):
@@ -86,7 +87,7 @@ async def verify(
         report.checked["bets"] += 1
         if bet.snapshot != followed.snapshot:
             report.checked["bets of earlier snapshots, not held against the log"] += 1
-        bets.verify_bet(table, bet, followed)
+        verify_bet(table, bet, followed)
         known = stands is not None and followed.vouched(bet)
         _verify_fate(table, bet, stands.event if known else None)
 

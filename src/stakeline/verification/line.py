@@ -24,7 +24,7 @@ FROM events ORDER BY event_id
 """
 
 
-async def verify(line: Source, report: Report) -> None:
+async def verify_line(line: Source, report: Report) -> None:
     """Check all that line-provider's database says of itself.
 
     Args:
@@ -83,7 +83,7 @@ def _verify_item(table: Table, item: Row, before: Row | None) -> None:
 async def _verify_events(line: Source, report: Report) -> None:
     """Event by event: its items from the first to the last, and its row, which must be the last."""
     events = Table(report, line.name, "events")
-    history: _Hihistory | None = None
+    history: _History | None = None
     known: str | None = None
     async for item, row in source.merged(
         line.rows(said.VERSIONS),
@@ -97,7 +97,7 @@ async def _verify_events(line: Source, report: Report) -> None:
         if history is None or item.event_id != known:
             if history is not None:
                 history.end()
-            history, known = _Hihistory(report, line.name, item.event_id, row), item.event_id
+            history, known = _History(report, line.name, item.event_id, row), item.event_id
         history.take(item)
     if history is not None:
         history.end()
@@ -113,7 +113,7 @@ async def _counted(line: Source, table: Table) -> Any:  # noqa: ANN401 - a strea
         yield row
 
 
-class _Hihistory:
+class _History:
     """One event's items in order, as far as they have been read."""
 
     def __init__(self, report: Report, database: str, event_id: str, row: Row | None) -> None:

@@ -6,7 +6,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stakeline.verification import bets, fates, line, receipts, replica, source
+from stakeline.verification import fates, receipts, replica, source
+from stakeline.verification.bets import verify_unique
+from stakeline.verification.line import SCANS, verify_line
 from stakeline.verification.report import Offence, Report
 from stakeline.verification.source import Disturbed, Unverifiable, ignore, opened
 
@@ -52,45 +54,45 @@ async def verify(databases: Databases, watch: Watch | None = None) -> Report:
         if report.clean or isinstance(error, Disturbed):
             raise
         what = "cannot be read on; what follows was not checked"
-        report.add(Offence("unreadable", "", "", "", f"{error}: {what}"))
+        report.add(Offence("unreadable", error.database, "", "", f"{error.problem}: {what}"))
     return report
 
 
-async def _verify(store: Source | None, taker: Source | None, report: Report, watch: Watch) -> None:
-    for database in (store, taker):
+async def _verify(line: Source | None, bets: Source | None, report: Report, watch: Watch) -> None:
+    for database in (line, bets):
         if database is not None:
             for problem in await database.unsound():
                 report.add(Offence("integrity", database.name, "", "", problem))
             for table, key, problem in await database.dangling():
                 report.add(Offence("foreign-key", database.name, table, key, problem))
-    watch.begin(await _rows(store, taker))
-    if store is not None:
-        await line.verify(store, report)
-    if taker is None:
+    watch.begin(await _rows(line, bets))
+    if line is not None:
+        await verify_line(line, report)
+    if bets is None:
         return
-    await bets.verify_unique(taker, report)
-    followed = await replica.read_cursor(taker, report)
+    await verify_unique(bets, report)
+    followed = await replica.read_cursor(bets, report)
     if followed is None:
         return  # without it, no bet and no row can be judged
-    if store is not None and (
+    if line is not None and (
         followed.standalone
         or followed.epoch is None
-        or not await replica.follows(followed, store, report)
+        or not await replica.follows(followed, line, report)
     ):
-        store = None
-    await replica.verify(taker, followed, store, report)
-    known = source.none() if store is None else replica.line_at(store, followed.seq)
-    await fates.verify(taker, followed, known, report)
-    if store is not None:
-        await receipts.verify(taker, followed, store, report)
+        line = None
+    await replica.verify(bets, followed, line, report)
+    known = source.none() if line is None else replica.line_at(line, followed.seq)
+    await fates.verify(bets, followed, known, report)
+    if line is not None:
+        await receipts.verify(bets, followed, line, report)
 
 
-async def _rows(store: Source | None, taker: Source | None) -> int:
+async def _rows(line: Source | None, bets: Source | None) -> int:
     """How many rows will be read if all goes well."""
-    items = 0 if store is None else await store.count("feed")
-    total = 0 if store is None else items * line.SCANS + await store.count("events")
-    if taker is not None:
-        scans = 1 if store is None else 2
-        total += await taker.count("events") + await taker.count("bets") * scans
-        total += 0 if store is None else items * 3
+    items = 0 if line is None else await line.count("feed")
+    total = 0 if line is None else items * SCANS + await line.count("events")
+    if bets is not None:
+        scans = 1 if line is None else 3
+        total += await bets.count("events") + await bets.count("bets") * scans
+        total += 0 if line is None else items * 3
     return total

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stakeline.verification import said, source
@@ -19,15 +21,21 @@ SELECT bets.bet_id, bets.event_id, bets.event_version, bets.feed_seq, bets.place
 FROM bets LEFT JOIN events ON events.event_id = bets.event_id
 WHERE bets.snapshot = :snapshot ORDER BY bets.event_id, bets.event_version
 """
+_HEARD = "SELECT bet_id, feed_seq, fix_at FROM bets WHERE snapshot = :snapshot ORDER BY feed_seq"
+# Items that share a transaction, or were written while the clock was behind the one before, are
+# exactly a microsecond apart.
+_FIRST_ITEMS = """
+SELECT seq, at FROM (SELECT seq, at, lag(at) OVER (ORDER BY seq) AS at_before FROM feed)
+WHERE at > at_before + 1 ORDER BY seq
+"""
 
 
 async def verify(bets: Source, followed: Followed, line: Source, report: Report) -> None:
     """Check the receipts of the bets taken since the last snapshot.
 
     The log must have the version a bet was judged by; at the bet's seq that was the newest one, it
-    was not decided, it was open at placed_at, and its price is the bet's. When the line was heard
-    is told by `bets.verify_bet`; nothing in the log bounds it, as an item may be committed
-    well after its time.
+    was not decided, it was open at placed_at, and its price is the bet's. And that seq was the
+    newest when the line was heard, at `fix_at`, as far as the log can tell.
 
     Args:
         bets: bet-maker's database.
@@ -36,6 +44,7 @@ async def verify(bets: Source, followed: Followed, line: Source, report: Report)
         report: takes up what is wrong.
     """
     table = Table(report, bets.name, "bets")
+    await _verify_heard(table, bets, followed, line)
     parsed: Said | None = None
     of: Row | None = None
     async for bet, item in source.merged(
@@ -58,10 +67,32 @@ async def verify(bets: Source, followed: Followed, line: Source, report: Report)
             _verify_terms(table, bet, parsed)
 
 
+async def _verify_heard(table: Table, bets: Source, followed: Followed, line: Source) -> None:
+    """What was in the log when the line was heard had been applied when the bet was taken.
+
+    An item's own time does not tell when it was committed. But the first item of a transaction has
+    its time from under the head's lock: all items before it had been committed by then.
+    """
+    # How far the items are read depends on the bets, so they are no part of the progress.
+    async with aclosing(replace(line, read=source.ignore).rows(_FIRST_ITEMS)) as items:
+        item = await anext(items, None)
+        async for bet in bets.rows(_HEARD, snapshot=followed.snapshot):
+            while item is not None and item.seq < bet.feed_seq + 2:
+                item = await anext(items, None)
+            if item is not None and item.at < bet.fix_at:
+                what = (
+                    f"item {item.seq - 1} was there when the line was heard, as item {item.seq} was"
+                    f" begun at {instant(item.at)}, but the bet was taken at an earlier seq (it also"
+                    " looks so if line-provider's clock stepped forward and back)"
+                )
+                expected = f"{item.seq - 1} or more"
+                table.wrong("receipt-behind", bet.bet_id, what, bet.feed_seq, expected)
+
+
 def _verify_seq(table: Table, bet: Row, item: Row, followed: Followed) -> None:
     if item.next_seq is not None and item.next_seq <= bet.feed_seq:
         what = f"at seq {bet.feed_seq} version {item.version} of {bet.event_id} was over"
-        table.wrong("receipt-seq", bet.bet_id, what, item.version)
+        table.wrong("receipt-seq", bet.bet_id, what)
     if item.seq > bet.feed_seq:
         # A snapshot's rows may be newer than the place it is of. Whoever resyncs while bets are
         # taken can so have bets that are ahead of the cursor; from the feed alone there are none.
@@ -69,7 +100,7 @@ def _verify_seq(table: Table, bet: Row, item: Row, followed: Followed) -> None:
             table.report.checked["receipts ahead of the cursor, as a resync makes them"] += 1
             return
         what = f"at seq {bet.feed_seq} there was no version {item.version} of {bet.event_id} yet"
-        table.wrong("receipt-seq", bet.bet_id, what, item.version)
+        table.wrong("receipt-seq", bet.bet_id, what)
 
 
 def _verify_terms(table: Table, bet: Row, event: Said) -> None:

@@ -21,6 +21,9 @@ SELECT event_id, name, coefficient, deadline, status, closed_at, version, create
        epoch, frozen, closed_cap
 FROM events ORDER BY event_id
 """
+_BEFORE = """
+SELECT seq, event FROM feed WHERE event_id = :event_id AND seq < :before ORDER BY seq DESC LIMIT 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,8 @@ class Followed:
         return self.mode == "standalone"
 
     def vouched(self, row: Row) -> bool:
-        """Whether a replica's row is what the log that is followed last said of its event."""
-        return bool(row.epoch is not None and row.epoch == self.epoch and not row.frozen)
+        """Whether a replica's row is of the log that is followed, not left from an earlier one."""
+        return bool(row.epoch is not None and row.epoch == self.epoch)
 
 
 async def read_cursor(bets: Source, report: Report) -> Followed | None:
@@ -154,16 +157,25 @@ async def _hold_against(
         what = f"the line does not have it at seq {followed.seq}"
         table.wrong("replica-known", row.event_id, what)
         return
-    event = await _frozen_at(line, row) if row.frozen else stands.event
+    event = stands.event
+    if row.frozen and event is None:
+        event = await _frozen_at(line, row.event_id, followed.seq)
+    elif row.frozen:
+        what = f"is frozen, but what the line said last by seq {followed.seq} can be read"
+        table.wrong("replica-frozen", row.event_id, what)
     if event is not None:
         _compare(table, row, event, followed)
 
 
-async def _frozen_at(line: Source, row: Row) -> Said | None:
-    """What the line said in the version that a frozen row keeps, if that can be read."""
-    query = "SELECT event FROM feed WHERE event_id = :event_id AND version = :version"
-    items = await line.all(query, event_id=row.event_id, version=row.version)
-    return said.readable(items[0].event) if items else None
+async def _frozen_at(line: Source, event_id: str, seq: int) -> Said | None:
+    """The newest version by `seq` that can be read, which is what a frozen row keeps."""
+    before = seq + 1
+    while items := await line.all(_BEFORE, event_id=event_id, before=before):
+        (item,) = items
+        if (event := said.readable(item.event)) is not None:
+            return event
+        before = item.seq
+    return None
 
 
 def _compare(table: Table, row: Row, event: Said, followed: Followed) -> None:

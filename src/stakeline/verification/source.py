@@ -30,8 +30,30 @@ _MARKS = {"line-provider": "SELECT epoch, seq FROM head", "bet-maker": "SELECT m
 """What only this service's database answers; the first read also fixes the state that is seen."""
 
 
+_DANGLING = {
+    name: f"""
+SELECT wrong."table" AS child, {key} AS key, wrong.parent FROM pragma_foreign_key_check AS wrong
+LEFT JOIN {table} ON wrong."table" = '{table}' AND {table}.rowid = wrong.rowid
+"""  # noqa: S608 - constants
+    for name, table, key in (
+        ("line-provider", "feed", "'seq ' || feed.seq"),
+        ("bet-maker", "bets", "bets.bet_id"),
+    )
+}
+
+
 class Unverifiable(Exception):
-    """A database cannot be read; the message is one line that says which and why."""
+    """A database cannot be read; the message is one line that says which and why.
+
+    Attributes:
+        database: `line-provider` or `bet-maker`.
+        problem: the file, and why it cannot be read.
+    """
+
+    def __init__(self, database: str, problem: str) -> None:
+        super().__init__(f"{database}: {problem}")
+        self.database = database
+        self.problem = problem
 
 
 class Disturbed(Unverifiable):
@@ -61,30 +83,30 @@ class Source:
 
     Attributes:
         name: `line-provider` or `bet-maker`.
-        where: its name and file, for complaints.
+        file: where it is, for complaints.
         conn: a connection that only reads.
         read: told how many rows of `rows` have been read since it was told last.
     """
 
     name: str
-    where: str
+    file: Path
     conn: AsyncConnection
     read: Callable[[int], None] = ignore
 
     async def rows(self, query: str, **values: object) -> AsyncIterator[Row]:
         """The rows of a query of any length, in constant memory."""
-        with _told(self.where):
-            stream = await self.conn.stream(sa.text(query), values)
-            # Half the time would go into reading columns of SQLAlchemy's own rows.
-            kind = namedtuple("Row", stream.keys())  # type: ignore[misc]  # noqa: PYI024
-            async for portion in stream.partitions(_PORTION):
-                self.read(len(portion))
-                for row in portion:
-                    yield kind._make(row)
+        with _told(self.name, self.file):
+            async with self.conn.stream(sa.text(query), values) as stream:
+                # Half the time would go into reading columns of SQLAlchemy's own rows.
+                kind = namedtuple("Row", stream.keys())  # type: ignore[misc]  # noqa: PYI024
+                async for portion in stream.partitions(_PORTION):
+                    self.read(len(portion))
+                    for row in portion:
+                        yield kind._make(row)
 
     async def all(self, query: str, **values: object) -> list[Row]:
         """The rows of a query that has few."""
-        with _told(self.where):
+        with _told(self.name, self.file):
             return list((await self.conn.execute(sa.text(query), values)).all())
 
     async def count(self, table: str) -> int:
@@ -99,16 +121,17 @@ class Source:
         try:
             found = [str(told) for (told,) in await self.all("PRAGMA integrity_check(1000)")]
         except Unverifiable as error:  # so unsound that not even that can be told
-            return [str(error)]
+            return [error.problem]
         return [told for told in found if told != "ok"]
 
     async def dangling(self) -> list[tuple[str, str, str]]:
         """Rows that refer to none, as SQLite finds them: (table, row, problem)."""
         if self.conn.dialect.name != "sqlite":
             return []
+        found = await self.all(_DANGLING[self.name])
         return [
-            (row.table, f"rowid {row.rowid}", f"refers to a row of {row.parent} that is not there")
-            for row in await self.all("PRAGMA foreign_key_check")
+            (row.child, row.key, f"refers to a row of {row.parent} that is not there")
+            for row in found
         ]
 
 
@@ -128,9 +151,8 @@ async def opened(
         Disturbed: at the end, if a service opened it after it had been found unused.
     """
     file = _file_of(url)
-    where = f"{name}: {file}"
     if not file.is_file():
-        raise Unverifiable(f"{where}: there is no such file")
+        raise Unverifiable(name, f"{file}: there is no such file")
     # A database in WAL mode that nobody has open cannot be read without making two files beside
     # it, unless it is declared unchanging; so it is, and looked at again at the end.
     unused = not _log_of(file).exists()
@@ -140,7 +162,7 @@ async def opened(
         with closing(sqlite3.connect(_uri(file, options), uri=True, timeout=_BUSY_S)) as connection:
             connection.execute("PRAGMA schema_version")  # here it is one exception: see `db`
     except sqlite3.Error as error:
-        raise Unverifiable(f"{where}: {error}") from None
+        raise Unverifiable(name, f"{file}: {error}") from None
     engine = create_async_engine(
         sa.URL.create("sqlite+aiosqlite", database=_path(file), query=options | {"uri": "true"}),
         connect_args={"isolation_level": None, "timeout": _BUSY_S},
@@ -148,15 +170,15 @@ async def opened(
     event.listen(engine.sync_engine, "begin", lambda conn: conn.exec_driver_sql("BEGIN"))
     try:
         async with engine.connect() as conn:
-            with _told(where):
-                await _recognise(conn, name, where)
-            yield Source(name, where, conn, read)
+            with _told(name, file):
+                await _recognise(conn, name, file)
+            yield Source(name, file, conn, read)
     finally:
         await engine.dispose()
     after = file.stat()
     changed = (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size)
     if unused and (changed or _log_of(file).exists()):
-        raise Disturbed(f"{where}: a service opened it meanwhile; run this again")
+        raise Disturbed(name, f"{file}: a service opened it meanwhile; run this again")
 
 
 async def merged(
@@ -197,20 +219,21 @@ async def none() -> AsyncIterator[Any]:
 
 
 @contextmanager
-def _told(where: str) -> Iterator[None]:
+def _told(name: str, file: Path) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise Unverifiable(f"{where}: {str(error.orig).partition(chr(10))[0]}") from None
+        why = str(error.orig).partition("\n")[0]
+        raise Unverifiable(name, f"{file}: {why}") from None
 
 
-async def _recognise(conn: AsyncConnection, name: str, where: str) -> None:
+async def _recognise(conn: AsyncConnection, name: str, file: Path) -> None:
     try:
         await conn.execute(sa.text(_MARKS[name]))
     except DBAPIError as error:
         if "no such" not in str(error.orig):
             raise
-        raise Unverifiable(f"{where}: is not a database of {name}") from None
+        raise Unverifiable(name, f"{file}: is not a database of {name}") from None
 
 
 def _file_of(url: str) -> Path:

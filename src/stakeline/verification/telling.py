@@ -40,7 +40,7 @@ async def tell(bets_url: str, line_url: str | None, bet_id: str) -> list[str] | 
         followed = await replica.read_cursor(bets, report)
         rows = await bets.all(_ROW, event_id=found[0].event_id)
         if followed is None or not rows:
-            raise Unverifiable(f"{bets.where}: is damaged: `stakeline verify` tells more")
+            raise Unverifiable(bets.name, f"{bets.file}: is damaged: `stakeline verify` tells more")
         items, why = None, ""
         if followed.standalone:
             why = "a standalone bet-maker has no line"
