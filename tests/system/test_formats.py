@@ -206,8 +206,8 @@ def test_a_matchday_that_is_not_played_yet_cannot_be_replayed(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("data", "options", "reason"),
     [
-        (OPENLIGADB.read_bytes()[:12_000], (), "not JSON: see character 11992"),
-        (ODDS_API.read_text().encode("utf-16"), (), "not well-formed Unicode in UTF-8"),
+        (OPENLIGADB.read_bytes()[:12_000], (), "JSON that breaks off before its end"),
+        (ODDS_API.read_text().encode("utf-16"), (), "in UTF-16, and JSON must be in UTF-8"),
         (b"[]", (), "a list without matches; the formats known are football-data.co.uk CSV,"),
         (b"PK\x03\x04", (), "not a football-data.co.uk CSV: its header must name"),
         (OPENLIGADB.read_bytes(), ("--price", "MaxH"), "--price is for football-data.co.uk CSV"),

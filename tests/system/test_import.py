@@ -15,12 +15,14 @@ from structlog.testing import capture_logs
 from stakeline.cli import calls, importing, services
 from stakeline.fixtures import Fixture
 from stakeline.fixtures.files import Wanted
+from tests.serving import until_known
 from tests.system.gateway import Gateway, answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from stakeline.cli.services import Running
+    from tests.conftest import Both
     from tests.serving import Served
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "premier-league-2019-20.csv"
@@ -119,6 +121,22 @@ async def test_refused_rows_are_told_with_their_lines(
     assert events["E0-2019-08-10-Bournemouth-v-Sheffield-United"]["coefficient"] == 1.83
 
 
+async def test_of_very_many_refused_rows_the_first_are_told(
+    line: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A hundred with their lines, the others by their number."""
+    file = tmp_path / "bad.csv"
+    for rows, more in [(100, []), (1_200, ["and 1,100 more"])]:
+        file.write_text(f"{HEADER}\n" + "E0,soon,,,,,,\n" * rows)
+        assert await bring(file, line.url) == 1
+        told = capsys.readouterr().out.splitlines()
+        assert told[0].endswith(f"{rows} refused")
+        assert [row.partition(":")[0] for row in told[1:101]] == [
+            f"line {at + 2}" for at in range(100)
+        ]
+        assert told[101:] == more
+
+
 async def test_what_the_file_says_anew_is_changed_and_no_more(
     line: Served, season: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -206,6 +224,33 @@ async def test_what_is_no_line_provider_is_one_line(
     assert written.err.startswith(f"stakeline import: line-provider at {url} ")
     assert reason in written.err
     assert written.err.count("\n") == 1
+
+
+async def test_bet_maker_is_not_taken_for_line_provider(
+    both: Both, season: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It knows all events of the file as they are, yet it is not where an import goes."""
+    await bring(season, both.line.url)
+    await until_known(both.bets, "E0-2098-07-26-West-Ham-v-Aston-Villa")
+    capsys.readouterr()
+    assert await bring(season, both.bets.url) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == (
+        f"stakeline import: line-provider at {both.bets.url} answers, "
+        "but has no feed: is it bet-maker?\n"
+    )
+
+
+async def test_a_file_cut_off_in_a_price_brings_nothing(
+    line: Served, season: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The rows before it are whole, and stay out with it: exit code 2, one line."""
+    rewrite(season, "3,3.1\n", "3,3.")
+    assert await bring(season, line.url, "MaxH") == 2
+    told = capsys.readouterr().err
+    assert told == f"stakeline import: {season}: cut off in line 8, which has no line end\n"
+    assert await events_at(line.url) == {}
 
 
 async def test_a_line_provider_that_breaks_off_ends_the_import(

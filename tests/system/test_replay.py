@@ -356,6 +356,6 @@ def test_a_file_with_nothing_played_yet_is_one_line(
 ) -> None:
     """Without a result there is nothing to check."""
     lines = season.read_text().splitlines()
-    season.write_text("\n".join([lines[0], lines[-1]]))
+    season.write_text("\n".join([lines[0], lines[-1], ""]))
     assert replay.run(replay.Options(season)) == 2
     assert capsys.readouterr().err.endswith("no fixture with a result and a price\n")

@@ -11,6 +11,8 @@ from stakeline import ids
 from stakeline.fixtures import UnreadableFile, delimited, football_data
 from tests.unit.test_football_data import HEADER, ROW, only, read, row
 
+CUT_OFF = r"^cut off in line 3, which has no line end$"
+
 
 @pytest.mark.parametrize(
     "blank", ["", ",,,,,,,,", ",,,,,,,,,,,,,,", "  ", " , ,", '"",""'], ids=repr
@@ -172,3 +174,70 @@ def test_rows_come_with_the_line_they_begin_on() -> None:
         (1, ["a", "b"]),
         (3, ["c\nd", "e"]),
     ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
+def test_a_file_cut_off_within_a_row_is_an_error(encoding: str) -> None:
+    """Its last value may be the first digit of a price, so none of it is taken."""
+    for length in range(1, ROW.rindex(",") + 1):
+        text = f"{HEADER}\n{ROW}\n{ROW[:length]}"
+        with pytest.raises(UnreadableFile, match=CUT_OFF):
+            football_data.read(text.encode(encoding))
+    with pytest.raises(UnreadableFile, match=CUT_OFF):
+        football_data.read(f'{HEADER}\n{ROW}\nE0,09/08/2019,,"Liver'.encode(encoding))
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "last"),
+    [
+        ("Date,HomeTeam,AwayTeam,FTR,B365H", "01/01/2026,A,B,H,1.95", ["1", "1.", "1.9", "1.95"]),
+        ("Date,HomeTeam,AwayTeam,B365H,FTR", "01/01/2026,A,B,1.95,H", ["", "H"]),
+        ("Date,HomeTeam,AwayTeam,B365H,Time", "01/01/2026,A,B,1.95,12:30", ["", "12:3", "12:30"]),
+        ("HomeTeam,AwayTeam,B365H,Date", "A,B,1.95,01/01/2026", ["01/01/20", "01/01/2026"]),
+        ("Date,B365H,AwayTeam,HomeTeam", "01/01/2026,1.95,B,Everton", ["Ever", "Everton"]),
+        ("Date,B365H,HomeTeam,AwayTeam", "01/01/2026,1.95,B,Everton", ["Ever", "Everton"]),
+        ("Date,HomeTeam,AwayTeam,B365H,Div", "01/01/2026,A,B,1.95,E0", ["", "E", "E0"]),
+        ("Date,Home,Away,B365H,League", "01/01/2026,A,B,1.95,Serie A", ["Serie", "Serie A"]),
+    ],
+    ids=lambda value: str(value)[-8:],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be", "cp1252"])
+def test_a_file_cut_off_within_its_last_column_is_an_error(
+    header: str, row: str, last: list[str], encoding: str
+) -> None:
+    """Where that is read, without a line end nothing shows whether the value is whole."""
+    before = row.rpartition(",")[0]
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    for value in last:
+        text = f"{mark}{header}\n{row.replace('A', 'C')}\n{before},{value}"
+        with pytest.raises(UnreadableFile, match=CUT_OFF):
+            football_data.read(text.encode(encoding))
+    assert len(football_data.read(f"{mark}{header}\n{row}\n".encode(encoding)).fixtures) == 1
+
+
+def test_utf_16_cut_off_within_a_character_is_an_error() -> None:
+    """Half a line end, too, is none."""
+    text = "\ufeffDate,HomeTeam,AwayTeam,B365H\n01/01/2026,A,B,1.95\n"
+    for encoding in ("utf-16-le", "utf-16-be"):
+        whole = text.encode(encoding)
+        assert only(football_data.read(whole)).coefficient == 195
+        for length in range(len(whole) - 9, len(whole)):
+            with pytest.raises(UnreadableFile, match=r"^cut off in line 2, "):
+                football_data.read(whole[:length])
+
+
+def test_a_file_may_lack_the_last_line_end() -> None:
+    """A last row is whole with all its values, the last of them not read; or with blanks after."""
+    assert only(football_data.read(f"{HEADER}\n{ROW}".encode())).coefficient == 114
+    assert only(football_data.read(f"{HEADER},,\n{ROW},,".encode())).coefficient == 114
+    last = f"{HEADER},MaxH\n{ROW},1.2,".encode()
+    assert only(football_data.read(last, "MaxH")).coefficient == 120
+    with pytest.raises(UnreadableFile, match=r"^cut off in line 2, "):
+        football_data.read(last[:-1], "MaxH")
+    short = ",".join(ROW.split(",")[:7])
+    for encoding in ("utf-8", "utf-16-le"):
+        text = f"\ufeff{HEADER}\n{short}\n"
+        assert only(football_data.read(text.encode(encoding))).coefficient == 114
+        assert only(football_data.read(f"{text}, ,".encode(encoding))).coefficient == 114
+    with pytest.raises(UnreadableFile, match="a header and no rows"):
+        football_data.read(HEADER.encode())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import random
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,6 +74,23 @@ def test_a_broken_match_does_not_hide_what_the_others_are(tmp_path: Path) -> Non
     assert len(season.fixtures) == 8
 
 
+def test_of_two_formats_in_one_list_the_other_is_named(tmp_path: Path) -> None:
+    """A list with OpenLigaDB's matches is OpenLigaDB's; what else it has is none of them."""
+    league, odds = json.loads(OPENLIGADB), json.loads(ODDS_API)
+    season = read(tmp_path, json.dumps([odds[0], league[0], odds[1]]).encode())
+    assert [fixture.event_id for fixture in season.fixtures] == ["openligadb-63864"]
+    assert [(refused.line, refused.reason) for refused in season.refused] == [
+        (1, "not a match of OpenLigaDB"),
+        (3, "not a match of OpenLigaDB"),
+    ]
+    for at in league:
+        del at["matchID"]
+    season = read(tmp_path, json.dumps([league[0], odds[0]]).encode())
+    assert len(season.fixtures) == 1
+    assert [refused.reason for refused in season.refused] == ["not a match of The Odds API"]
+
+
+BREAKS_OFF = "JSON that breaks off before its end"
 NOT_CSV = "not a football-data.co.uk CSV"
 
 
@@ -86,7 +103,7 @@ NOT_CSV = "not a football-data.co.uk CSV"
         (b"<html>\n", f"{NOT_CSV}: its header must name Date, HomeTeam and AwayTeam{KNOWN}"),
         (b"a,b\n1,2\n", f"{NOT_CSV}: its header must name Date, HomeTeam and AwayTeam{KNOWN}"),
         (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "not text (see line 1)"),
-        (CSV[:-20], "cut off in line 381"),
+        (CSV[:-20], "cut off in line 381, which has no line end"),
         (b"[]", f"a list without matches{KNOWN}"),
         (b'{"data": []}', f"a list without matches{KNOWN}"),
         (b"{}", f"JSON without matches{KNOWN}"),
@@ -95,17 +112,21 @@ NOT_CSV = "not a football-data.co.uk CSV"
         (b'{"message": "Usage quota has been reached."}', f"JSON without matches{KNOWN}"),
         (b"[" + b"9" * 1_000_000 + b"]", f"JSON without matches{KNOWN}"),
         (b'["' + b"x" * 1_000_000 + b'"]', f"JSON without matches{KNOWN}"),
-        (OPENLIGADB[:12_000], "not JSON: see character 11992"),
-        (ODDS_API[:7_000], "not JSON: see character 7000"),
+        (OPENLIGADB[:12_000], BREAKS_OFF),
+        (ODDS_API[:7_000], BREAKS_OFF),
+        (b'[{"id": oops}]', "not JSON: see character 8"),
+        (b'[{"id": "1" "2"', "not JSON: see character 12"),
+        (b'["\\u12"]', "not JSON: see character 3"),
+        (b'["a\0b"]', "not JSON: see character 3"),
         (ODDS_API + ODDS_API, f"not JSON: see character {len(ODDS_API)}"),
         (b"[" * 1_000_000, "nested more than 16 levels deep"),
         (b'{"a": ' * 1_000_000, "nested more than 16 levels deep"),
         (b'[{"id": 1, "id": 2}]', "An object has the same key twice"),
         (b"[NaN]", "NaN and Infinity are not JSON"),
-        (OPENLIGADB.decode().encode("utf-16"), "not well-formed Unicode in UTF-8"),
-        (ODDS_API.decode().encode("utf-16-be"), "not well-formed Unicode in UTF-8"),
-        (ODDS_API.decode().encode("utf-16-le"), "not well-formed Unicode in UTF-8"),
-        (OPENLIGADB.decode().encode("utf-32"), "not well-formed Unicode in UTF-8"),
+        (OPENLIGADB.decode().encode("utf-16"), "in UTF-16, and JSON must be in UTF-8"),
+        (ODDS_API.decode().encode("utf-16-be"), "in UTF-16, and JSON must be in UTF-8"),
+        (ODDS_API.decode().encode("utf-16-le"), "in UTF-16, and JSON must be in UTF-8"),
+        (OPENLIGADB.decode().encode("utf-32"), "in UTF-32, and JSON must be in UTF-8"),
         (OPENLIGADB.decode().encode("latin-1"), "not well-formed Unicode in UTF-8"),
     ],
     ids=lambda value: repr(value)[:24],
@@ -117,14 +138,23 @@ def test_what_is_no_such_file_is_one_clear_line(tmp_path: Path, data: bytes, rea
     assert refusal(path) == reason
 
 
-@pytest.mark.parametrize("data", [OPENLIGADB, ODDS_API], ids=["OpenLigaDB", "The Odds API"])
-def test_json_cut_off_anywhere_is_no_season(tmp_path: Path, data: bytes) -> None:
-    """Half a file never passes for a shorter one."""
+ODD_JSON = (
+    b'[true, false, null, "\\u00e9\\ud83d\\ude00\\n\\"\xc3\xa9", {"a": -1.5e+3, "b": {}}, [1, []]]'
+)
+
+
+@pytest.mark.parametrize(
+    ("data", "step"),
+    [(OPENLIGADB, 97), (ODDS_API, 97), (ODD_JSON, 1)],
+    ids=["OpenLigaDB", "The Odds API", "any"],
+)
+def test_json_cut_off_anywhere_is_no_season(tmp_path: Path, data: bytes, step: int) -> None:
+    """Half a file never passes for a shorter one, and is told as what it is."""
     path = tmp_path / "file"
     whole = data.strip()
-    for length in range(1, len(whole), 97):
+    for length in range(1, len(whole), step):
         path.write_bytes(whole[:length])
-        assert re.fullmatch(r"not JSON: .*|not well-formed Unicode in UTF-8", refusal(path))
+        assert refusal(path) == BREAKS_OFF, whole[:length][-20:]
 
 
 def spoil(value: object, chance: random.Random) -> object:
@@ -172,12 +202,15 @@ def test_an_odd_value_anywhere_never_breaks_a_reader(tmp_path: Path, data: bytes
 
 
 def test_what_cannot_be_opened_or_read_is_one_clear_line(tmp_path: Path) -> None:
-    """Missing, a folder, below a file, or failing while it is read."""
+    """Missing, a folder, below a file, failing while it is read, a pipe that nobody writes to."""
     assert refusal(tmp_path / "none") == "No such file or directory"
     assert refusal(tmp_path) == "Is a directory"
     (tmp_path / "file").touch()
     assert refusal(tmp_path / "file" / "none") == "Not a directory"
     assert refusal(Path("/proc/self/mem")) == "Input/output error"
+    os.mkfifo(tmp_path / "pipe")
+    assert refusal(tmp_path / "pipe") == "not a regular file"
+    assert refusal(Path("/dev/null")) == "not a regular file"
 
 
 def test_a_file_too_large_is_one_clear_line(

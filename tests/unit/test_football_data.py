@@ -259,26 +259,3 @@ def test_a_file_without_any_price_says_so() -> None:
     """The files of the first seasons have results only."""
     with pytest.raises(UnreadableFile, match="it has none at all"):
         read("Div,Date,HomeTeam,AwayTeam,FTR", "E0,19/08/95,Aston Villa,Man United,H")
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
-def test_a_file_cut_off_within_a_row_is_an_error(encoding: str) -> None:
-    """Its last value may be the first digit of a price, so none of it is taken."""
-    for length in range(1, ROW.rindex(",") + 1):
-        text = f"{HEADER}\n{ROW}\n{ROW[:length]}"
-        with pytest.raises(UnreadableFile, match=r"^cut off in line 3$"):
-            football_data.read(text.encode(encoding))
-    with pytest.raises(UnreadableFile, match=r"^cut off in line 3$"):
-        football_data.read(f'{HEADER}\n{ROW}\nE0,09/08/2019,,"Liver'.encode(encoding))
-
-
-def test_a_file_may_lack_the_last_line_end() -> None:
-    """A last row with all its values is whole; so is one with a line end or blank rows after it."""
-    assert only(football_data.read(f"{HEADER}\n{ROW}".encode())).coefficient == 114
-    short = ",".join(ROW.split(",")[:7])
-    for encoding in ("utf-8", "utf-16-le"):
-        text = f"\ufeff{HEADER}\n{short}\n"
-        assert only(football_data.read(text.encode(encoding))).coefficient == 114
-        assert only(football_data.read(f"{text}, ,".encode(encoding))).coefficient == 114
-    with pytest.raises(UnreadableFile, match="a header and no rows"):
-        football_data.read(HEADER.encode())

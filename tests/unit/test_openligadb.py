@@ -12,6 +12,7 @@ from stakeline import clock, ids, strictjson
 from stakeline.fixtures import Fixture, Season, openligadb
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "openligadb-bundesliga-2022-md1.json"
+NO_RESULT = "finished, but no final result (resultTypeID 2) can be read"
 
 
 def result(first: object, second: object, kind: int = 2, order: int = 1) -> dict[str, Any]:
@@ -100,12 +101,8 @@ def test_the_example_is_a_whole_matchday() -> None:
         ({"matchResults": [result(10, 9)]}, "WIN"),
         ({"matchResults": [result(1, 0), result(3, 1, order=3)]}, "WIN"),
         ({"matchResults": [result(1, 1), result(0, 1, order=3)]}, "LOSE"),
-        ({"matchResults": [result(2, 0, kind=1)]}, None),
-        ({"matchResults": [result(2, 0, kind=22)]}, None),
-        ({"matchResults": []}, None),
-        ({"matchResults": None}, None),
         ({"matchIsFinished": False}, None),
-        ({"matchIsFinished": "true"}, None),
+        ({"matchIsFinished": None}, None),
         ({"matchIsFinished": False, "matchResults": [result(None, None)]}, None),
     ],
 )
@@ -147,6 +144,14 @@ def test_a_postponed_match_keeps_its_id() -> None:
         ({"team2": {"teamName": 7}}, "no away team"),
         ({"team2": {"teamName": "x" * 1000}}, "name is too long"),
         ({"team1": {"teamName": "Li\u202ever"}}, "unreadable characters"),
+        ({"matchResults": [result(2, 0, kind=1)]}, NO_RESULT),
+        ({"matchResults": [result(2, 0, kind=22)]}, NO_RESULT),
+        ({"matchResults": [result(2, 0) | {"resultTypeID": "2"}]}, NO_RESULT),
+        ({"matchResults": []}, NO_RESULT),
+        ({"matchResults": None}, NO_RESULT),
+        ({"matchResults": result(2, 0)}, NO_RESULT),
+        ({"matchIsFinished": "true"}, "matchIsFinished must be true or false"),
+        ({"matchIsFinished": 1}, "matchIsFinished must be true or false"),
         ({"matchResults": [result(None, None)]}, "pointsTeam1 must be a whole number"),
         ({"matchResults": [result(-1, -1)]}, "pointsTeam1 must be a whole number"),
         ({"matchResults": [result(3, "1")]}, "pointsTeam2 must be a whole number"),
@@ -167,12 +172,13 @@ def test_a_match_that_is_no_fixture_is_refused_with_its_place(
 
 def test_what_is_no_match_at_all_is_refused() -> None:
     """Among matches there may be anything; a match that comes twice counts once."""
-    season = read(match(), None, [match()], "match", match(), {})
+    season = read(match(), None, [match()], "match", match(), {"id": 1}, {"team1": 1})
     assert [fixture.line for fixture in season.fixtures] == [1]
     assert [(refused.line, refused.reason) for refused in season.refused] == [
-        (2, "not a match"),
-        (3, "not a match"),
-        (4, "not a match"),
+        (2, "not a match of OpenLigaDB"),
+        (3, "not a match of OpenLigaDB"),
+        (4, "not a match of OpenLigaDB"),
         (5, "repeats match 1"),
-        (6, "matchID must be a whole number from 1 to 9223372036854775807"),
+        (6, "not a match of OpenLigaDB"),
+        (7, "matchID must be a whole number from 1 to 9223372036854775807"),
     ]

@@ -234,7 +234,10 @@ def test_a_match_that_is_no_fixture_is_refused_with_its_place(
     assert [fixture.line for fixture in season.fixtures] == [1, 3]
     assert [refused.line for refused in season.refused] == [2, 4, 5]
     assert reason in season.refused[0].reason
-    assert [refused.reason for refused in season.refused[1:]] == ["repeats match 1", "not a match"]
+    assert [refused.reason for refused in season.refused[1:]] == [
+        "repeats match 1",
+        "not a match of The Odds API",
+    ]
 
 
 def test_the_longest_id_is_an_events() -> None:

@@ -198,7 +198,7 @@ def verify_databases(
     """Prove from the log up that the databases are as they must be, while services run or not.
 
     Nothing is changed. Exit status 0: nothing is wrong; 1: something is; 2: a database cannot be
-    read.
+    read, and standard error alone says why.
     """
     from stakeline.cli import verifying
 

@@ -14,6 +14,7 @@ from stakeline.cli import calls
 from stakeline.fixtures import Fixture, Refused, Season, UnreadableFile, files
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from stakeline.fixtures.files import Wanted
@@ -56,11 +57,16 @@ def _report(season: Season, outcomes: Counter[str], refused: list[Refused]) -> i
     typer.echo(f"{outcomes.total()} rows taken ({counts}), {len(refused)} refused")
     if season.rounded:
         typer.echo(f"{season.rounded} prices had more than two decimals and were rounded")
+    tell_refused(season, refused)
+    return SOME_REFUSED if refused else TAKEN
+
+
+def tell_refused(season: Season, refused: Sequence[Refused]) -> None:
+    """Write of each refused row its place and why, up to `MOST_TOLD`; then how many more."""
     for row in refused[:MOST_TOLD]:
         typer.echo(f"{season.counted} {row.line}: {row.reason}")
     if len(refused) > MOST_TOLD:
         typer.echo(f"and {len(refused) - MOST_TOLD:,} more")
-    return SOME_REFUSED if refused else TAKEN
 
 
 async def _bring_all(season: Season, line_provider: str) -> tuple[Counter[str], list[Refused]]:

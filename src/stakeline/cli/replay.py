@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from stakeline import clock, ids, money
-from stakeline.cli import calls, replay_script, services, verifying
+from stakeline.cli import calls, importing, replay_script, services, verifying
 from stakeline.cli.replay_play import Play
 from stakeline.cli.replay_report import Tally
 from stakeline.cli.replay_script import SERVICES, Stakes
@@ -103,8 +103,7 @@ def _report(season: Season, tally: Tally, seed: int) -> int:
         typer.echo(f"the file has no results: they are drawn by seed {seed}")
     if season.refused:
         typer.echo(f"{len(season.refused)} rows of the file were left out:")
-    for row in season.refused:
-        typer.echo(f"{season.counted} {row.line}: {row.reason}")
+    importing.tell_refused(season, season.refused)
     if unplayed := sum(fixture.status is None for fixture in season.fixtures):
         typer.echo(f"{unplayed} fixtures have no result yet and were left out")
     tally.print()
