@@ -157,10 +157,27 @@ def test_without_a_folder_the_settings_say_where_the_data_is(
 ) -> None:
     """The services get the environment as it is, with the address of the line."""
     monkeypatch.setenv("BET_MAKER_DATABASE_URL", "sqlite:///elsewhere.sqlite3")
-    environment = services._environment(None, "http://127.0.0.1:8000", private=True)
+    environment = services._environment(None, "http://127.0.0.1:8000", private=False)
     assert environment["BET_MAKER_DATABASE_URL"] == "sqlite:///elsewhere.sqlite3"
     assert environment["BET_MAKER_LINE_PROVIDER_URL"] == "http://127.0.0.1:8000"
-    assert environment["LINE_PROVIDER_LOG_LEVEL"] == "ERROR"
+
+
+def test_private_services_have_no_settings_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Only their own databases, the address of the line, and to log what is wrong."""
+    monkeypatch.setenv("BET_MAKER_STANDALONE", "1")
+    monkeypatch.setenv("LINE_PROVIDER_AUTO_RESULT", "random")
+    environment = services._environment(tmp_path, "http://127.0.0.1:8000", private=True)
+    ours = {name: value for name, value in environment.items() if "_PROVIDER_" in name}
+    ours |= {name: value for name, value in environment.items() if name.startswith("BET_MAKER_")}
+    assert ours == {
+        "LINE_PROVIDER_DATABASE_URL": f"sqlite:///{tmp_path}/line-provider.sqlite3",
+        "LINE_PROVIDER_LOG_LEVEL": "ERROR",
+        "BET_MAKER_DATABASE_URL": f"sqlite:///{tmp_path}/bet-maker.sqlite3",
+        "BET_MAKER_LINE_PROVIDER_URL": "http://127.0.0.1:8000",
+        "BET_MAKER_LOG_LEVEL": "ERROR",
+    }
 
 
 async def test_a_process_that_does_not_heed_sigterm_is_killed(
