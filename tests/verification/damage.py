@@ -16,6 +16,8 @@ from tests.verification.season import BETS, LINE
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from typer.testing import Result
+
     from tests.verification.conftest import Played
 
 TABLES = {LINE: ("head", "events", "feed"), BETS: ("cursor", "events", "users", "bets")}
@@ -36,10 +38,29 @@ class Damage:
     found: tuple[str, ...]
 
 
+def bets(does: str, *found: str) -> Damage:
+    """Damage to bet-maker's database."""
+    return Damage(BETS, does, found)
+
+
+def bet(label: str, change: str) -> str:
+    """SQL that changes a bet."""
+    return f"UPDATE bets SET {change} WHERE bet_id = '{{{label}}}'"  # noqa: S608
+
+
+def event(event_id: str, change: str) -> str:
+    """SQL that changes an event's row in the replica."""
+    return f"UPDATE events SET {change} WHERE event_id = '{event_id}'"  # noqa: S608
+
+
+def run(*words: str, **environment: str) -> Result:
+    """What comes of `stakeline verify` with these words."""
+    return CliRunner().invoke(commands.stakeline, ["verify", *words], env=environment)
+
+
 def verify(folder: Path, *more: str) -> tuple[int, dict[str, Any]]:
     """The exit code of `stakeline verify` on this folder's databases, and its JSON report."""
-    words = ["verify", "--data-dir", str(folder), "--json", *more]
-    ended = CliRunner().invoke(commands.stakeline, words, catch_exceptions=False)
+    ended = run("--data-dir", str(folder), "--json", *more)
     assert ended.exit_code in {0, 1}, ended.output
     report: dict[str, Any] = json.loads(ended.stdout)
     assert report["clean"] == (ended.exit_code == 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 ASKED = """\
 What was asked:
   to bet 10.00 at whatever the price is
-  it was given {price}
+  the price given was {price}
   without a key
   placed at TIME, by line-provider's clock, at the latest
   the line had been heard AGE ms before, at TIME
@@ -22,7 +22,7 @@ bet ID: 10.00 on won (Won v Named)
 
 What was asked:
   to bet 10.00 at whatever the price is
-  it was given 1.95
+  the price given was 1.95
   with the key k1
   placed at TIME, by line-provider's clock, at the latest
   the line had been heard AGE ms before, at TIME
@@ -36,10 +36,11 @@ What it said later:
   version 2, seq 13, at TIME by anonymous:
     result WIN
     closed at TIME
+    bet-maker knows it by now: it is at seq 23
   1 more of its price or name only
 
 What decided:
-  placed at TIME, before the closing of betting at TIME: the moment of its first result
+  placed at TIME, before betting closed at TIME, the moment of its first result
   the result is WIN
   so it is WON: it pays 10.00 x 1.95 = 19.50
 """,
@@ -48,7 +49,7 @@ bet ID: 0.10 on won (Won v Named)
 
 What was asked:
   to bet 0.10 at 1.95, and at no other price
-  it was given 1.95
+  the price given was 1.95
   with the key k2
   placed at TIME, by line-provider's clock, at the latest
   the line had been heard AGE ms before, at TIME
@@ -62,10 +63,11 @@ What it said later:
   version 2, seq 13, at TIME by anonymous:
     result WIN
     closed at TIME
+    bet-maker knows it by now: it is at seq 23
   1 more of its price or name only
 
 What decided:
-  placed at TIME, before the closing of betting at TIME: the moment of its first result
+  placed at TIME, before betting closed at TIME, the moment of its first result
   the result is WIN
   so it is WON: it pays 0.10 x 1.95 = 0.1950, half up = 0.20
 """,
@@ -78,9 +80,10 @@ What it said later:
   version 2, seq 14, at TIME by anonymous:
     result LOSE
     closed at TIME
+    bet-maker knows it by now: it is at seq 23
 
 What decided:
-  placed at TIME, before the closing of betting at TIME: the moment of its first result
+  placed at TIME, before betting closed at TIME, the moment of its first result
   the result is LOSE
   so it is LOST: it pays 0.00
 """,
@@ -93,9 +96,10 @@ What it said later:
   version 2, seq 16, at TIME by anonymous:
     result WIN
     closed at TIME
+    bet-maker knows it by now: it is at seq 23
 
 What decided:
-  placed at TIME, not before the closing of betting at TIME: the instant that the operator named
+  placed at TIME, not before betting closed at TIME, the instant that the operator named
   so it is VOID: the stake goes back: 10.00
 """,
     "off": f"""\
@@ -107,9 +111,10 @@ What it said later:
   version 2, seq 15, at TIME by anonymous:
     result VOID
     closed at TIME
+    bet-maker knows it by now: it is at seq 23
 
 What decided:
-  placed at TIME, before the closing of betting at TIME: the moment of its first result
+  placed at TIME, before betting closed at TIME, the moment of its first result
   the event was called off
   so it is VOID: the stake goes back: 10.00
 """,
@@ -122,11 +127,13 @@ What it said later:
   version 2, seq 18, at TIME by anonymous:
     result LOSE
     closed at TIME
+    bet-maker knows it by now: it is at seq 23
   version 3, seq 19, at TIME by anonymous because "goal given after review":
     result WIN
+    bet-maker knows it by now: it is at seq 23
 
 What decided:
-  placed at TIME, before the closing of betting at TIME: the moment of its first result
+  placed at TIME, before betting closed at TIME, the moment of its first result
   the result is WIN
   so it is WON: it pays 10.00 x 2.40 = 24.00
 """,
@@ -139,11 +146,13 @@ What it said later:
   version 2, seq 20, at TIME by anonymous:
     result WIN
     closed at TIME
+    bet-maker knows it by now: it is at seq 23
   version 3, seq 21, at TIME by anonymous:
     no result in force
+    bet-maker knows it by now: it is at seq 23
 
 What decided:
-  placed at TIME, before the closing of betting at TIME: the moment of its first result
+  placed at TIME, before betting closed at TIME, the moment of its first result
   no result is in force
   so it is PENDING
 """,
@@ -156,9 +165,10 @@ What it said later:
   version 2, seq 12, at TIME by anonymous:
     bets until TIME
     closed at TIME
+    bet-maker knows it by now: it is at seq 23
 
 What decided:
-  placed at TIME, not before the closing of betting at TIME: its deadline
+  placed at TIME, not before betting closed at TIME, its deadline
   so it is VOID: the stake goes back: 10.00
 """,
     "better": """\
@@ -166,7 +176,7 @@ bet ID: 10.00 on open
 
 What was asked:
   to bet 10.00 at 2.05 or a better price
-  it was given 2.10
+  the price given was 2.10
   without a key
   placed at TIME, by line-provider's clock, at the latest
   the line had been heard AGE ms before, at TIME
@@ -180,7 +190,7 @@ What it said later:
   nothing
 
 What decided:
-  placed at TIME, before the closing of betting at 2090-01-01T00:00:00Z: its deadline
+  placed at TIME, before betting closes at 2090-01-01T00:00:00Z, its deadline
   no result is in force
   so it is PENDING
 """,
@@ -192,12 +202,14 @@ AFTER_RESYNC = {
   version 1, seq 3, at TIME by anonymous:
     no result in force
     bets until 2090-01-01T00:00:00Z
+    bet-maker knows it by now: it is at seq 5
   version 2, seq 4, at TIME by anonymous:
     result WIN
     closed at TIME
+    bet-maker knows it by now: it is at seq 5
 """,
         """\
-  placed at TIME, before the closing of betting at TIME: an earlier log's, which holds for ever
+  placed at TIME, before betting closed at TIME, under an earlier log, which holds for ever
   the result is WIN
   so it is WON: it pays 10.00 x 2.00 = 20.00
 """,
@@ -207,10 +219,11 @@ AFTER_RESYNC = {
   version 1, seq 2, at TIME by anonymous:
     no result in force
     bets until 2090-01-01T00:00:00Z
+    bet-maker knows it by now: it is at seq 5
 """,
         """\
   the log that is followed does not say how it ended, so what was known holds
-  placed at TIME, before the closing of betting at TIME: its first result, or an instant that the \
+  placed at TIME, before betting closed at TIME, its first result, or an instant that the \
 operator named
   the result is WIN
   so it is WON: it pays 10.00 x 2.00 = 20.00
@@ -220,7 +233,7 @@ operator named
         "  nothing\n",
         """\
   the log that is followed does not say how it ended, so what was known holds
-  placed at TIME, before the closing of betting at 2090-01-01T00:00:00Z: its deadline
+  placed at TIME, before betting closes at 2090-01-01T00:00:00Z, its deadline
   no result is in force
   so it is PENDING
 """,
@@ -229,7 +242,7 @@ operator named
 """What the log said since a resync, and what decided."""
 STANDALONE = {
     "won": """\
-  placed at TIME, before the closing of betting at TIME: the moment of its first result
+  placed at TIME, before betting closed at TIME, the moment of its first result
   the result is WIN
   so it is WON
 """,

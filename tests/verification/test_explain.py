@@ -68,7 +68,7 @@ What it said later:
   that is not known: line-provider's database was not read
 
 What decided:
-  placed at TIME, not before the closing of betting at TIME: its first result, or an instant that \
+  placed at TIME, not before betting closed at TIME, its first result, or an instant that \
 the operator named
   so it is VOID: the stake goes back: 10.00
 """
@@ -87,7 +87,7 @@ def test_a_story_from_before_a_resync(resync_played: Played, label: str) -> None
 
 @pytest.mark.parametrize("label", STANDALONE)
 def test_a_standalone_story(standalone_played: Played, label: str) -> None:
-    """There is no line, and no price."""
+    """There is no line to tell of, and no price."""
     assert masked(standalone_played, label) == (
         f"""\
 bet ID: 10.00 on {label}
@@ -96,12 +96,6 @@ What was asked:
   a bet without a price: events are only identifiers here
   without a key
   placed at TIME, by bet-maker's own clock
-
-What the line had said:
-  that is not known: a standalone bet-maker has no line
-
-What it said later:
-  that is not known: a standalone bet-maker has no line
 
 What decided:
 {STANDALONE[label]}"""
@@ -115,20 +109,32 @@ def test_news_that_has_not_arrived(season_played: Played, tmp_path: Path) -> Non
     script += "UPDATE events SET status = 'LOSE', version = 2 WHERE event_id = 'corrected'"
     do(tmp_path / BETS, script.format(**played.labels))
     told = masked(played, "corrected")
+    assert "    closed at TIME\n    bet-maker knows it by now: it is at seq 18\n" in told
     assert "    result WIN\n    bet-maker has not applied it yet: it is at seq 18\n" in told
     assert told.endswith("  the result is LOSE\n  so it is LOST: it pays 0.00\n")
+
+
+FREEZE = "UPDATE events SET status = 'LOSE', frozen = 1, version = 2 WHERE event_id = 'corrected'"
 
 
 def test_a_frozen_event(season_played: Played, tmp_path: Path) -> None:
     """Where bet-maker could not read the line's last word, the one before holds."""
     played = season_played.copied(tmp_path)
-    do(
-        tmp_path / BETS,
-        "UPDATE events SET status = 'LOSE', frozen = 1, version = 2 WHERE event_id = 'corrected'",
-    )
+    do(tmp_path / LINE, "UPDATE feed SET event = '' WHERE event_id = 'corrected' AND version = 3")
+    do(tmp_path / BETS, FREEZE)
     told = masked(played, "corrected")
-    assert "  what the line said last could not be read, so its event stands as it was\n" in told
+    assert "  bet-maker could not read what the line said last: its event is frozen\n" in told
     assert told.endswith("  so it is LOST: it pays 0.00\n")
+
+
+def test_an_event_that_should_not_be_frozen(season_played: Played, tmp_path: Path) -> None:
+    """Where the line's last word can be read, it decides, whatever bet-maker shows."""
+    played = season_played.copied(tmp_path)
+    do(tmp_path / BETS, FREEZE)
+    assert masked(played, "corrected").endswith(
+        "  so it is WON: it pays 10.00 x 2.40 = 24.00\n"
+        "  bet-maker shows it as LOST: `stakeline verify` tells more\n"
+    )
 
 
 def test_a_bet_that_is_shown_otherwise(season_played: Played, tmp_path: Path) -> None:

@@ -1,49 +1,27 @@
-"""`stakeline verify`: what it says of sound databases, of running ones, and of none."""
+"""`stakeline verify`: what it says of sound databases, of running ones, and of offences."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
-import sqlite3
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from typer.testing import CliRunner
 
 from stakeline.bet_maker.bets import Bet, bet_status
-from stakeline.cli import commands
-from stakeline.settings import WrongSetting
 from stakeline.verification import proof
 from stakeline.verification.fates import fate
-from stakeline.verification.source import Databases, Disturbed
+from stakeline.verification.source import Databases
 from tests.bet_maker.calls import published
 from tests.faults.betting import both_in
-from tests.verification.damage import do, loosen, verify
+from tests.verification.damage import do, event, loosen, run, verify
 from tests.verification.season import BETS, LINE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from typer.testing import Result
-
     from tests.conftest import Both
     from tests.verification.conftest import Played
-
-
-def run(*words: str, **environment: str) -> Result:
-    """What comes of `stakeline verify` with these words."""
-    return CliRunner().invoke(commands.stakeline, ["verify", *words], env=environment)
-
-
-def complaint(*words: str) -> str:
-    """The one line on stderr of a verification that could not be."""
-    ended = run(*words)
-    assert (ended.exit_code, ended.stdout) == (2, "")
-    assert ended.stderr.count("\n") == 1
-    return ended.stderr.removeprefix("stakeline verify: ").rstrip("\n")
 
 
 def test_a_season_is_sound(season_played: Played) -> None:
@@ -119,15 +97,6 @@ def test_a_standalone_bet_maker_is_sound(standalone_played: Played) -> None:
     }
 
 
-@pytest.mark.parametrize("only", ["line-provider", "bet-maker"])
-def test_one_database_alone(season_played: Played, only: str, tmp_path: Path) -> None:
-    """The other one need not be there."""
-    played = season_played.copied(tmp_path)
-    (tmp_path / (LINE if only == "bet-maker" else BETS)).unlink()
-    code, report = verify(played.folder, "--only", only)
-    assert (code, report["verified"], report["offences"]) == (0, [only], [])
-
-
 def test_services_that_never_heard_of_an_event(tmp_path: Path) -> None:
     """Empty databases are sound."""
 
@@ -139,23 +108,16 @@ def test_services_that_never_heard_of_an_event(tmp_path: Path) -> None:
     assert verify(tmp_path)[1]["offences"] == []
 
 
-def test_verification_leaves_no_trace(season_played: Played, tmp_path: Path) -> None:
-    """The files are as they were, to the byte, and there is no other."""
-    played = season_played.copied(tmp_path)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    verify(played.folder)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-
-
 async def test_running_services_are_verified(tmp_path: Path) -> None:
     """While bets are placed and the line moves, each state that is read is a sound one."""
     databases = Databases(f"sqlite:///{tmp_path / LINE}", f"sqlite:///{tmp_path / BETS}")
     async with both_in(tmp_path) as both:
-        for number in range(3):
-            await published(both, f"event-{number}")
+        for event_id in ("event-0", "event-1", "event-2", "endless"):
+            await published(both, event_id)
         work = asyncio.create_task(keep_betting(both))
         counts: list[int] = []
         while len(counts) < 8:
+            assert not work.done()
             report = await proof.verify(databases)
             assert list(report.lines())[-1] == "nothing is wrong", list(report.lines())
             if not counts or report.checked["bets"] > counts[-1]:
@@ -167,10 +129,10 @@ async def test_running_services_are_verified(tmp_path: Path) -> None:
 
 
 async def keep_betting(both: Both) -> None:
-    """Place bets, move prices, give results, and begin again with other events."""
+    """Place bets, move prices, and give results, but to one event never: there is always a bet."""
     for number in range(10_000):
         event_id = f"event-{number % 3}"
-        batch = [{"event_id": event_id, "amount": "1.15"} for _ in range(5)]
+        batch = [{"event_id": name, "amount": "1.15"} for name in (event_id, event_id, "endless")]
         await both.bets.post("/bets/batch", {"bets": batch})
         await both.line.patch(f"/events/{event_id}", {"coefficient": 2 + number % 50 / 10})
         if number % 10 == 9:
@@ -178,111 +140,25 @@ async def keep_betting(both: Both) -> None:
             await both.line.post(f"/events/event-{number % 3}/result", {"status": "WIN"})
 
 
-def test_a_log_that_was_left_behind_is_read(season_played: Played, tmp_path: Path) -> None:
-    """A service that was killed leaves its last writes beside the database: they count."""
-    played = season_played.copied(tmp_path)
-    with closing(sqlite3.connect(tmp_path / BETS)) as conn:
-        conn.execute("UPDATE bets SET coefficient = 999 WHERE bet_id = ?", [played.labels["won"]])
-        conn.commit()
-        crashed = tmp_path / "crashed"
-        crashed.mkdir()
-        for path in tmp_path.glob("*.sqlite3*"):
-            shutil.copy(path, crashed)
-    _, report = verify(crashed)
-    assert report["counts"] == {"receipt-price": 1}
-
-
-async def test_a_service_that_starts_meanwhile(season_played: Played, tmp_path: Path) -> None:
-    """What nobody had open is read as unchanging; if it was not, nothing is concluded."""
-    season_played.copied(tmp_path)
-    do(tmp_path / BETS, "DELETE FROM users")
-    connections = []
-
-    def start(_: int) -> None:
-        connections.append(conn := sqlite3.connect(tmp_path / LINE))
-        conn.execute("UPDATE head SET seq = 0")
-        conn.commit()
-
-    databases = Databases(f"sqlite:///{tmp_path / LINE}", f"sqlite:///{tmp_path / BETS}")
-    with pytest.raises(Disturbed, match=r"line-provider: .*: a service opened it meanwhile"):
-        await proof.verify(databases, proof.Watch(begin=start))
-    connections[0].close()
-
-
-def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
-    """It is named, and not made."""
-    told = complaint("--data-dir", str(tmp_path))
-    assert told == f"bet-maker: {tmp_path / BETS}: there is no such file"
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_file_that_is_no_database(season_played: Played, tmp_path: Path) -> None:
-    """It is named."""
-    season_played.copied(tmp_path)
-    (tmp_path / LINE).write_bytes(b"no database" * 1000)
-    told = complaint("--data-dir", str(tmp_path))
-    assert told == f"line-provider: {tmp_path / LINE}: file is not a database"
-
-
-@pytest.mark.parametrize("content", ["other", "empty"])
-def test_a_database_of_something_else(season_played: Played, content: str, tmp_path: Path) -> None:
-    """The other service's, or one without tables."""
-    season_played.copied(tmp_path)
-    (tmp_path / BETS).unlink()
-    if content == "other":
-        shutil.copy(tmp_path / LINE, tmp_path / BETS)
-    else:
-        (tmp_path / BETS).touch()
-    told = complaint("--data-dir", str(tmp_path))
-    assert told == f"bet-maker: {tmp_path / BETS}: is not a database of bet-maker"
-
-
-def test_databases_are_where_the_settings_say(season_played: Played) -> None:
-    """As the services have them; a wrong setting is one line."""
-    environment = {
-        f"{service}_DATABASE_URL": f"sqlite:///{season_played.folder / file}"
-        for service, file in (("LINE_PROVIDER", LINE), ("BET_MAKER", BETS))
-    }
-    assert run(**environment).exit_code == 0
-    wrong = run(**environment | {"BET_MAKER_DATABASE_URL": "mysql://there"}).exception
-    assert isinstance(wrong, WrongSetting)
-    assert str(wrong).startswith("BET_MAKER_DATABASE_URL: must be ")
-
-
-def test_a_line_that_was_lost(season_played: Played, resync_played: Played, tmp_path: Path) -> None:
-    """Another line is one offence; nothing is held against it."""
-    season_played.copied(tmp_path)
-    shutil.copy(resync_played.folder / LINE, tmp_path)
-    code, report = verify(tmp_path)
-    assert (code, report["counts"]) == (1, {"cursor-epoch": 1})
-
-
-def test_what_the_database_finds_itself(season_played: Played, tmp_path: Path) -> None:
-    """A row that refers to none: SQLite says so, and so does the check of the bets."""
-    season_played.copied(tmp_path)
-    do(tmp_path / BETS, "DELETE FROM users")
-    _, report = verify(tmp_path)
-    assert report["counts"] == {"foreign-key": 11, "bet-user": 11}
-    first = report["offences"][0]
-    assert (first["table"], first["key"]) == ("bets", "rowid 1")
-    assert first["problem"] == "refers to a row of users that is not there"
-
-
-def test_a_frozen_row_is_as_it_was(season_played: Played, tmp_path: Path) -> None:
-    """Where the line's last word cannot be read, bet-maker keeps the one before: that is right."""
+@pytest.mark.parametrize(("kept", "offences"), [(2, {}), (1, {"replica-as-line": 3})])
+def test_a_frozen_row_is_as_it_was(
+    season_played: Played, kept: int, offences: dict[str, int], tmp_path: Path
+) -> None:
+    """Where the line's last word cannot be read, bet-maker keeps the one before, and no other."""
     labels = season_played.copied(tmp_path).labels
     cut = "UPDATE feed SET event = '{{' WHERE event_id = 'quiet' AND version = 3"
     do(tmp_path / LINE, cut.format())
-    freeze = (
-        "UPDATE events SET frozen = 1, version = 2, coefficient = 250, updated_at = {at_quiet_2}"
-    )
-    do(tmp_path / BETS, f"{freeze} WHERE event_id = 'quiet'".format(**labels))
+    as_kept = {
+        1: "version = 1, coefficient = 200, updated_at = created_at",
+        2: "version = 2, coefficient = 250, updated_at = {at_quiet_2}",
+    }
+    do(tmp_path / BETS, event("quiet", f"frozen = 1, {as_kept[kept]}").format(**labels))
     _, report = verify(tmp_path)
-    assert report["counts"] == {"feed-readable": 1}
+    assert report["counts"] == {"feed-readable": 1} | offences
     assert report["checked"]["replica rows that are frozen"] == 1
 
 
-def test_bets_ahead_of_the_cursor_are_counted(resync_played: Played, tmp_path: Path) -> None:
+def test_bets_beside_the_cursor_are_counted(resync_played: Played, tmp_path: Path) -> None:
     """Whoever resyncs while bets are taken may have such bets; without a resync they are wrong."""
     labels = resync_played.copied(tmp_path).labels
     ahead = "UPDATE bets SET feed_seq = 0 WHERE bet_id = '{after}'"
@@ -290,20 +166,7 @@ def test_bets_ahead_of_the_cursor_are_counted(resync_played: Played, tmp_path: P
     _, report = verify(tmp_path)
     assert report["counts"] == {}
     assert report["checked"]["receipts ahead of the cursor, as a resync makes them"] == 1
-
-
-def test_a_damaged_page_is_an_offence(season_played: Played, tmp_path: Path) -> None:
-    """What can still be read is; then it is said that the rest cannot."""
-    season_played.copied(tmp_path)
-    with closing(sqlite3.connect(tmp_path / BETS)) as conn:
-        (page,) = conn.execute("SELECT rootpage FROM sqlite_master WHERE name = 'bets'").fetchone()
-        (size,) = conn.execute("PRAGMA page_size").fetchone()
-    with (tmp_path / BETS).open("r+b") as file:
-        file.seek((page - 1) * size)
-        file.write(os.urandom(size))
-    _, report = verify(tmp_path)
-    assert report["counts"]["integrity"] >= 1
-    assert report["counts"]["unreadable"] == 1
+    assert report["checked"]["receipts behind the line, as a resync makes them"] == 1
 
 
 def test_many_offences_are_counted(season_played: Played, tmp_path: Path) -> None:

@@ -61,12 +61,13 @@ def lines(story: Story) -> Iterator[str]:
     yield "What was asked:"
     yield from _asked(story)
     yield ""
-    yield "What the line had said:"
-    yield from _before(story)
-    yield ""
-    yield "What it said later:"
-    yield from _after(story)
-    yield ""
+    if not story.followed.standalone:
+        yield "What the line had said:"
+        yield from _before(story)
+        yield ""
+        yield "What it said later:"
+        yield from _after(story)
+        yield ""
     yield "What decided:"
     yield from _verdict(story)
 
@@ -79,7 +80,7 @@ def _asked(story: Story) -> Iterator[str]:
         seen = "" if bet.asked_coefficient is None else f"{money.decimal(bet.asked_coefficient)}"
         takes = _TAKES.get(bet.accept, bet.accept).format(seen)
         yield f"  to bet {money.decimal(bet.amount)} at {takes}"
-        yield f"  it was given {shown('coefficient', bet.coefficient)}"
+        yield f"  the price given was {shown('coefficient', bet.coefficient)}"
     yield f"  {'without a key' if bet.key is None else f'with the key {bet.key}'}"
     if story.followed.standalone:
         yield f"  placed at {instant(bet.placed_at)}, by bet-maker's own clock"
@@ -93,8 +94,7 @@ def _before(story: Story) -> Iterator[str]:
     bet = story.bet
     if story.items is None:
         yield f"  that is not known: {story.why_no_items}"
-        if not story.followed.standalone:
-            yield f"  bet-maker took the bet on version {bet.event_version}, at seq {bet.feed_seq}"
+        yield f"  bet-maker took the bet on version {bet.event_version}, at seq {bet.feed_seq}"
         return
     if bet.snapshot != story.followed.snapshot:
         yield f"  that is not known: it was version {bet.event_version}, at seq {bet.feed_seq}"
@@ -133,8 +133,8 @@ def _after(story: Story) -> Iterator[str]:
         yield f"  {_place(item)}{why}:"
         for change in changes:
             yield f"    {change}"
-        if item.seq > story.followed.seq:
-            yield f"    bet-maker has not applied it yet: it is at seq {story.followed.seq}"
+        knows = "has not applied it yet" if item.seq > story.followed.seq else "knows it by now"
+        yield f"    bet-maker {knows}: it is at seq {story.followed.seq}"
     if passed:
         yield f"  {passed} more of its price or name only"
     elif not told:
@@ -163,19 +163,18 @@ def _verdict(story: Story) -> Iterator[str]:
     amount = money.decimal(bet.amount)
     stake = f"the stake goes back: {amount}"
     placed = instant(bet.placed_at)
-    closed = f"the closing of betting at {instant(closed_at)}: {limit}"
+    closes = "closed" if closed_at <= clock.now() else "closes"
+    closed = f"before betting {closes} at {instant(closed_at)}, {limit}"
     if bet.frozen:
-        yield "  what the line said last could not be read, so its event stands as it was"
+        yield "  bet-maker could not read what the line said last: its event is frozen"
     elif story.followed.epoch != bet.epoch:
         yield "  the log that is followed does not say how it ended, so what was known holds"
     if bet.placed_at >= closed_at:
-        yield f"  placed at {placed}, not before {closed}"
+        yield f"  placed at {placed}, not {closed}"
         yield f"  so it is VOID: {stake}"
     else:
         open_still = closed_at >= clock.LATEST
-        yield f"  placed at {placed}, " + (
-            "betting is still open" if open_still else f"before {closed}"
-        )
+        yield f"  placed at {placed}, " + ("betting is still open" if open_still else closed)
         told = {"NEW": "no result is in force", "VOID": "the event was called off"}
         yield f"  {told.get(status, f'the result is {status}')}"
         yield f"  so it is {must.status}{_pays(bet, must, stake)}"
@@ -205,7 +204,7 @@ def _closing(story: Story) -> tuple[str, int, str]:
         return bet.status, bet.closed_at, _limit_by_row(story)
     event = known[-1]
     if bet.closed_cap is not None and bet.closed_cap < event.closed_at:
-        return event.status, bet.closed_cap, "an earlier log's, which holds for ever"
+        return event.status, bet.closed_cap, "under an earlier log, which holds for ever"
     decided = next((one.updated_at for one in known if one.status != "NEW"), None)
     limits = {event.deadline: "its deadline", decided: "the moment of its first result"}
     named = "the instant that the operator named"

@@ -42,11 +42,9 @@ async def tell(bets_url: str, line_url: str | None, bet_id: str) -> list[str] | 
         if followed is None or not rows:
             raise Unverifiable(bets.name, f"{bets.file}: is damaged: `stakeline verify` tells more")
         items, why = None, ""
-        if followed.standalone:
-            why = "a standalone bet-maker has no line"
-        elif line_url is None:
+        if line_url is None:
             why = "line-provider's database was not read"
-        else:
+        elif not followed.standalone:
             line = await stack.enter_async_context(opened("line-provider", line_url))
             if await replica.follows(followed, line, report):
                 items = await _items(line, found[0].event_id)
