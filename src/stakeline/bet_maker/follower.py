@@ -40,11 +40,13 @@ class Fix:
         epoch: the log that was heard.
         received_at: line-provider's time when it got the request, microseconds.
         sent: the steady clock here when the request was sent, microseconds.
+        took: how long the answer took: so much later than sent the request may have been received.
     """
 
     epoch: str
     received_at: int
     sent: int
+    took: int
 
     def time_at(self, steady: int) -> int:
         """An upper bound of line-provider's time when the steady clock here shows `steady`."""
@@ -127,9 +129,10 @@ class Follower:
             cursor = await self._start()
         sent = clock.steady()
         page = await self._line.feed(cursor, wait_s)
+        took = clock.steady() - sent
         applied = await self._apply(page) if page.items else cursor
         if applied is not None and applied.epoch == page.epoch and applied.seq >= page.head:
-            self._take_fix(Fix(page.epoch, page.received_at, sent))
+            self._take_fix(Fix(page.epoch, page.received_at, sent, took))
         elif applied == cursor:
             raise FeedUnreachable(f"The feed has nothing to follow item {cursor.seq} with.")
 
@@ -154,8 +157,9 @@ class Follower:
 
     def _take_fix(self, fix: Fix) -> None:
         if self._fix is not None:
+            # A request may have waited to be received, as while line-provider is started again.
             step = fix.received_at - self._fix.time_at(fix.sent)
-            if abs(step) > STEP_US:
+            if not -STEP_US - self._fix.took <= step <= STEP_US + fix.took:
                 self._steps.inc()
                 log.error("line-provider's clock has jumped", step_s=step / clock.US_PER_S)
         self._fix = fix
