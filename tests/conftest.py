@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
+from tests import databases
+from tests.cluster import Cluster
 from tests.serving import Served, bet_maker, line_provider, serving, until_ready
 
 if TYPE_CHECKING:
@@ -23,6 +26,21 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start PostgreSQL, where the tests run on it: one for all processes of the run."""
+    if databases.ENGINE == "postgresql" and databases.SERVER not in os.environ:
+        server = Cluster()
+        os.environ[databases.SERVER] = server.url
+        config.add_cleanup(server.close)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, on the other engine, what only one of them has: SQLite's file, its locks."""
+    others = [item for item in items if databases.ENGINE != "sqlite" and "sqlite" in item.keywords]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from itertools import count
 from typing import TYPE_CHECKING
 
 import httpx2
+
+from tests import databases
+from tests.ports import HOST, free_port
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-HOST = "127.0.0.1"
 START_S = 30.0
 STAKELINE = ("-m", "stakeline")
 CLOCK_OFF = """
@@ -36,25 +36,14 @@ main()
 """
 """`stakeline` in a process whose wall clock is off; the steady clocks are right."""
 
-_ports = count(20_000 + os.getpid() % 120 * 100)  # tests that run beside these have others
-
-
-def free_port() -> int:
-    """A port that nobody has, and that no outgoing connection is given while it is not served."""
-    while True:
-        port = next(_ports)  # below the ports that systems give to outgoing connections
-        with socket.socket() as sock, suppress(OSError):
-            sock.bind((HOST, port))
-            return port
-
 
 class Service:
     """One service as a process; its address and database stay when it is started again.
 
     Args:
         name: `line-provider` or `bet-maker`.
-        folder: where its log is, and its database, if no other one is named.
-        database: the name of its database's file.
+        folder: where its log is, and its database, if that is a file.
+        database: the name of its database there.
         launcher: what Python runs, before the service's name.
         settings: environment variables.
     """
@@ -67,13 +56,13 @@ class Service:
         launcher: tuple[str, ...] = STAKELINE,
         **settings: str,
     ) -> None:
-        self.database = folder / (database or f"{name}.sqlite3")
+        self.database = databases.url_of(folder, database or name)
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
         self.log = folder / f"{name}-{self.port}.log"
         self.client = httpx2.AsyncClient(base_url=self.url, timeout=15, trust_env=False)
         self._command = (*launcher, name, "--port", str(self.port))
-        url = {f"{name.replace('-', '_').upper()}_DATABASE_URL": f"sqlite:///{self.database}"}
+        url = {f"{name.replace('-', '_').upper()}_DATABASE_URL": self.database}
         self.environment = clean_environment() | url | settings
         self._process: Process | None = None
 

@@ -14,6 +14,7 @@ from stakeline.bet_maker.settings import Settings as BetMakerSettings
 from stakeline.line_provider.app import create_app as create_line_provider
 from stakeline.line_provider.settings import Settings as LineProviderSettings
 from stakeline.web.serving import Server, bind
+from tests import databases
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -73,13 +74,13 @@ async def serving(app: FastAPI, port: int = 0) -> AsyncIterator[Served]:
 
 def line_provider(data_dir: Path, **settings: Any) -> FastAPI:  # noqa: ANN401
     """A line-provider with its database in `data_dir`."""
-    url = f"sqlite:///{data_dir}/line-provider.sqlite3"
+    url = databases.url_of(data_dir, "line-provider")
     return create_line_provider(LineProviderSettings(database_url=url, **settings))
 
 
 def bet_maker(data_dir: Path, line: str | None, **settings: Any) -> FastAPI:  # noqa: ANN401
     """A bet-maker with its database in `data_dir`, following `line` or standalone."""
-    url = f"sqlite:///{data_dir}/bet-maker.sqlite3"
+    url = databases.url_of(data_dir, "bet-maker")
     return create_bet_maker(
         BetMakerSettings(
             database_url=url, line_provider_url=line, standalone=line is None, **settings

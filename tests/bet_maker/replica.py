@@ -14,6 +14,7 @@ from stakeline.bet_maker.app import prepare
 from stakeline.bet_maker.bets import Asked, Bet, Stamp
 from stakeline.contract import Cursor, Event, FeedItem, FeedPage
 from stakeline.db import Database
+from tests import databases
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -81,6 +82,7 @@ class Replica:
     """The database, and what tests do with it."""
 
     database: Database
+    url: str
 
     async def apply(self, *items: FeedItem, epoch: str = "log", now: int = NOW) -> Cursor | None:
         """Apply a page with these items; the cursor after that."""
@@ -140,9 +142,10 @@ class Replica:
 @asynccontextmanager
 async def open_replica(data_dir: Path, *, standalone: bool = False) -> AsyncIterator[Replica]:
     """A new replica: standalone, or one that has taken an empty snapshot of the log `log`."""
-    database = Database(f"sqlite:///{data_dir}/bet-maker.sqlite3")
+    url = databases.url_of(data_dir, "bet-maker")
+    database = Database(url)
     await prepare(database, standalone=standalone)
-    opened = Replica(database)
+    opened = Replica(database, url)
     if not standalone:
         await opened.resync()
     yield opened

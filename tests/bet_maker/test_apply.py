@@ -79,7 +79,7 @@ async def test_an_older_version_does_not_come_back(replica: Replica) -> None:
 
 async def test_two_processes_apply_the_same_page_once(replica: Replica) -> None:
     """Whoever comes second finds it applied."""
-    other = Replica(Database(str(replica.database.engine.url).replace("+aiosqlite", "")))
+    other = Replica(Database(replica.url), replica.url)
     cursors = await asyncio.gather(
         *(each.apply(*versions(5)) for each in (replica, other, replica, other))
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
 
 from stakeline import clock
+from tests import databases
 from tests.bet_maker.calls import (
     LATER,
     PAST,
@@ -148,8 +148,7 @@ async def test_it_is_not_ready_without_its_database(
     data_dir = tmp_path_factory.mktemp("broken")
     async with serving(bet_maker(data_dir, None)) as bets:
         assert (await bets.get("/readyz")).is_success
-        with closing(sqlite3.connect(data_dir / "bet-maker.sqlite3")) as other:
-            other.execute("DROP TABLE cursor")
+        databases.execute(databases.url_of(data_dir, "bet-maker"), "DROP TABLE cursor")
         answer = await bets.get("/readyz")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert answer.json()["reason"] == "the database cannot be read"

@@ -182,15 +182,14 @@ async def damaged(replica: Replica) -> Replica:
     for n in range(3):
         await replica.place_one(placed_at=NOW + n)
     async with replica.database.write() as conn:
-        await conn.exec_driver_sql("UPDATE bets SET placed_at = 1e18 WHERE placed_at = ?", (NOW,))
+        await conn.exec_driver_sql(f"UPDATE bets SET placed_at = {10**18} WHERE placed_at = {NOW}")  # noqa: S608
     return replica
 
 
 @pytest.fixture
 async def served(damaged: Replica) -> AsyncIterator[Served]:
     """A bet-maker on that database, whose line is away."""
-    url = str(damaged.database.engine.url).replace("+aiosqlite", "")
-    settings = Settings(database_url=url, line_provider_url="http://127.0.0.1:9")
+    settings = Settings(database_url=damaged.url, line_provider_url="http://127.0.0.1:9")
     async with serving(create_app(settings)) as one:
         yield one
 

@@ -9,6 +9,7 @@ import pytest
 from starlette.responses import Response
 
 from stakeline.bet_maker import follower as following
+from stakeline.bet_maker import tables
 from stakeline.bet_maker.line import FeedUnreachable, Line
 from tests.bet_maker.scripted_line import lasting
 
@@ -136,8 +137,10 @@ async def test_it_outlives_what_nobody_thought_of(pair: Pair) -> None:
         pair.forget_fix()
         assert pair.follower.why_stale() is not None
         async with pair.replica.database.write() as conn:
-            await conn.exec_driver_sql(
-                "INSERT INTO cursor VALUES (1, 'following', 'log', 0, ?, 0)", (cursor.at,)
+            await conn.execute(
+                tables.cursor.insert().values(
+                    id=1, mode="following", epoch="log", seq=0, at=cursor.at, snapshot=1
+                )
             )
         await pair.until_ready()
 

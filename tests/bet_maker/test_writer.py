@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +15,7 @@ from stakeline.bet_maker import writer as writing
 from stakeline.bet_maker.bets import Asked, Bet
 from stakeline.bet_maker.writer import Writer
 from stakeline.errors import Internal, Overloaded, Problem, Unavailable
+from tests import databases
 from tests.bet_maker.calls import new_id, published, refused
 from tests.bet_maker.replica import asked, event, item
 
@@ -27,17 +26,6 @@ if TYPE_CHECKING:
     from tests.conftest import Both
 
 in_this_loop = pytest.mark.asyncio(loop_scope="module")
-
-
-@asynccontextmanager
-async def held(replica: Replica) -> AsyncIterator[None]:
-    """The database, held as another process would hold it."""
-    other = sqlite3.connect(str(replica.database.engine.url.database), isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        other.close()
 
 
 class Desk:
@@ -80,7 +68,7 @@ async def test_a_lone_bet_is_a_group_of_its_own(desk: Desk) -> None:
 
 async def test_bets_that_wait_share_a_commit(desk: Desk, replica: Replica) -> None:
     """What arrives while a commit is under way makes the next group, each with its own answer."""
-    async with held(replica):
+    async with databases.held(replica.url):
         requests = [
             asyncio.create_task(desk.place(*(asked(amount=100 * n + m + 1) for m in range(3))))
             for n in range(40)
@@ -96,7 +84,7 @@ async def test_bets_that_wait_share_a_commit(desk: Desk, replica: Replica) -> No
 
 async def test_requests_stay_together_in_groups_of_a_bound(desk: Desk, replica: Replica) -> None:
     """A group has a thousand bets at the most, and no request is torn apart."""
-    async with held(replica):
+    async with databases.held(replica.url):
         requests = [
             asyncio.create_task(desk.place(*(asked() for _ in range(600)))) for _ in range(3)
         ]
@@ -112,7 +100,7 @@ async def test_too_many_bets_are_told_to_come_back(
 ) -> None:
     """What does not fit into the queue is refused at once, as a whole; the rest is taken."""
     monkeypatch.setattr(writing, "MOST_WAITING", 10)
-    async with held(replica):
+    async with databases.held(replica.url):
         requests = [asyncio.create_task(desk.place(asked()))]
         await asyncio.sleep(0.05)
         requests += [asyncio.create_task(desk.place(*(asked() for _ in range(8))))]
@@ -130,7 +118,7 @@ async def test_too_many_bets_are_told_to_come_back(
 
 async def test_a_database_that_is_held_takes_no_bets(desk: Desk, replica: Replica) -> None:
     """Within about two seconds all who wait are told to repeat their request; none was made."""
-    async with held(replica):
+    async with databases.held(replica.url):
         began = time.perf_counter()
         with capture_logs() as lines:
             requests = [asyncio.create_task(desk.place(asked(), asked()))]
@@ -154,7 +142,7 @@ async def test_a_bet_that_breaks_the_rules_harms_no_other(
 ) -> None:
     """A group that the database refuses is repeated bet by bet: only the bad one is lost."""
     bad = replace(asked(key="bad"), **wrong)  # type: ignore[arg-type]
-    async with held(replica):
+    async with databases.held(replica.url):
         requests = [
             asyncio.create_task(desk.place(*group))
             for group in ([asked(key="one")], [asked(), bad, asked()], [asked(key="one")])
@@ -171,7 +159,7 @@ async def test_a_bet_that_breaks_the_rules_harms_no_other(
 
 async def test_who_stops_waiting_changes_nothing(desk: Desk, replica: Replica) -> None:
     """A caller who goes takes neither their own bet nor another's with them."""
-    async with held(replica):
+    async with databases.held(replica.url):
         gone = asyncio.create_task(desk.place(asked(key="gone")))
         stays = asyncio.create_task(desk.place(asked()))
         await asyncio.sleep(0.05)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sqlite3
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tests import databases
 from tests.faults.betting import bet_on, decide, offered, status_of
 from tests.serving import Served, bet_maker, line_provider, serving, until_known, until_ready
 
@@ -88,8 +88,7 @@ async def test_what_could_not_be_applied_is_not_counted_as_heard(
         await offered(both, name)
     placed = [await bet_on(both.bets, name) for name in names]
     following = both.bets.app.state.desk.line
-    with closing(sqlite3.connect(tmp_path / "bet-maker.sqlite3")) as other:
-        other.execute("BEGIN IMMEDIATE")
+    async with databases.held(databases.url_of(tmp_path, "bet-maker")):
         for name in names:
             await decide(both.line, name, "WIN")
         async with asyncio.timeout(10):
@@ -106,21 +105,21 @@ async def test_an_unreadable_item_is_neither_skipped_nor_asked_for_without_pause
     await offered(both, "readable")
     await decide(both.line, "readable", "VOID")
     await until_known(both.bets, "readable", status="VOID")
-    with closing(sqlite3.connect(tmp_path / "line-provider.sqlite3")) as file:
-        file.execute(
-            "INSERT INTO feed SELECT 3, at + 9, 'x', 1, '{}', by, reason FROM feed WHERE seq = 2"
-        )
-        file.execute("UPDATE head SET seq = 3, at = at + 9")
-        file.commit()
-        before = await asked_for(both.line)
-        following = both.bets.app.state.desk.line
-        async with asyncio.timeout(5):
-            while following._trouble is None:
-                await asyncio.sleep(0.02)
-        await asyncio.sleep(1.1)
-        assert 2 <= await asked_for(both.line) - before <= 5
-        file.execute("UPDATE feed SET event = (SELECT event FROM feed WHERE seq = 1) WHERE seq = 3")
-        file.commit()
+    line = databases.url_of(tmp_path, "line-provider")
+    databases.execute(
+        line,
+        "INSERT INTO feed SELECT 3, at + 9, 'x', 1, '{}', \"by\", reason FROM feed WHERE seq = 2",
+    )
+    databases.execute(line, "UPDATE head SET seq = 3, at = at + 9")
+    before = await asked_for(both.line)
+    following = both.bets.app.state.desk.line
+    async with asyncio.timeout(5):
+        while following._trouble is None:
+            await asyncio.sleep(0.02)
+    await asyncio.sleep(1.1)
+    assert 2 <= await asked_for(both.line) - before <= 5
+    readable = "UPDATE feed SET event = (SELECT event FROM feed WHERE seq = 1) WHERE seq = 3"
+    databases.execute(line, readable)
     await offered(both, "next")
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, closing
-from sqlite3 import connect
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +11,7 @@ from structlog.testing import capture_logs
 
 from stakeline import clock
 from stakeline.line_provider import auto_result
+from tests import databases
 from tests.line_provider.calls import LATER, PAST, at, event_of
 from tests.serving import line_provider, serving
 
@@ -163,10 +163,9 @@ async def test_many_on_one_line_decide_each_event_once(tmp_path: Path) -> None:
 
 async def test_it_goes_on_after_trouble(line: Served, tmp_path: Path) -> None:
     """A database that cannot be used for a while delays results, and loses none."""
-    await soon(line, "soon")
-    with capture_logs() as logged, closing(connect(tmp_path / "line-provider.sqlite3")) as other:
-        other.execute("BEGIN IMMEDIATE")
-        async with asyncio.timeout(10):
+    await soon(line, "soon", ahead(500_000))
+    with capture_logs() as logged:
+        async with databases.held(databases.url_of(tmp_path, "line-provider")), asyncio.timeout(10):
             while not any("auto-result" in entry["event"] for entry in logged):
                 await asyncio.sleep(0.05)
     await until_decided(line, "soon")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from stakeline import clock
 from stakeline.line_provider import api_feed
+from tests import databases
 from tests.line_provider.calls import at, created, decided, new_id
 from tests.serving import line_provider, serving
 
@@ -36,8 +35,7 @@ async def test_it_is_not_ready_without_its_database(tmp_path: Path) -> None:
     """Where the log cannot be read nobody can be told of the line."""
     async with serving(line_provider(tmp_path)) as served:
         assert (await served.get("/readyz")).is_success
-        with closing(sqlite3.connect(tmp_path / "line-provider.sqlite3")) as other:
-            other.execute("DROP TABLE head")
+        databases.execute(databases.url_of(tmp_path, "line-provider"), "DROP TABLE head")
         answer = await served.get("/readyz")
         assert (answer.status_code, answer.json()["reason"]) == (503, "the database cannot be read")
         assert (await served.get("/feed")).status_code == 503

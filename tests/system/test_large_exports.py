@@ -63,8 +63,8 @@ def memory_kib(service: Service) -> int:
 async def bets(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
     """A bet-maker with very many bets, whose line is away."""
     folder = tmp_path_factory.mktemp("bets")
-    async with open_replica(folder) as replica:
-        fill(Path(str(replica.database.engine.url.database)))
+    async with open_replica(folder):
+        fill(folder / "bet-maker.sqlite3")
     service = bet_maker(folder, "http://127.0.0.1:9")
     try:
         await service.start()
@@ -75,6 +75,7 @@ async def bets(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Servic
         await service.client.aclose()
 
 
+@pytest.mark.sqlite
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("media_type", ["application/x-ndjson", "text/csv"])
 async def test_very_many_bets_take_no_memory(bets: Service, media_type: str) -> None:

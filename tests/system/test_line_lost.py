@@ -38,14 +38,14 @@ async def lose_and_find(
 async def test_no_bets_are_taken_on_a_line_that_is_not_heard(tmp_path: Path) -> None:
     """Frozen, cut, black hole or drip: suspended while it lasts, with the reason, and no longer."""
     line, frozen = (
-        line_provider(tmp_path, "line.sqlite3"),
-        line_provider(tmp_path, "frozen.sqlite3"),
+        line_provider(tmp_path, "line"),
+        line_provider(tmp_path, "frozen"),
     )
     async with AsyncExitStack() as stack:
         wires = [await stack.enter_async_context(Wire(line.url).up()) for _ in range(3)]
         cut, held, dripping = wires
         urls = [*(wire.url for wire in wires), frozen.url]
-        makers = [bet_maker(tmp_path, url, f"bets-{n}.sqlite3") for n, url in enumerate(urls)]
+        makers = [bet_maker(tmp_path, url, f"bets-{n}") for n, url in enumerate(urls)]
         await stack.enter_async_context(running(line, frozen, *makers))
         for provider in (line, frozen):
             event = {"event_id": EVENT, "coefficient": "1.95"}

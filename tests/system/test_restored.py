@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests import databases
+from tests.faults.betting import passed
 from tests.processes import Service, bet_maker, line_provider, running
 from tests.system.checker import (
     all_bets,
@@ -48,15 +49,6 @@ async def both(tmp_path: Path) -> AsyncIterator[Both]:
             yield Both(line, bets, wire)
 
 
-def copy(database: Path, to: Path) -> None:
-    """Copy a stopped service's database in place of whatever is there."""
-    to.mkdir(exist_ok=True)
-    for old in to.glob(f"{database.name}*"):
-        old.unlink()
-    for file in database.parent.glob(f"{database.name}*"):
-        shutil.copy(file, to)
-
-
 async def publish(line: Service, *event_ids: str) -> None:
     """Put events on the line, at 1.95."""
     for event_id in event_ids:
@@ -64,8 +56,10 @@ async def publish(line: Service, *event_ids: str) -> None:
         assert (await line.client.post("/events", json=event)).status_code == 201
 
 
-async def decide(line: Service, event_id: str, status: str) -> None:
-    """Give the event its result."""
+async def decide(line: Service, event_id: str, status: str, after: Asked | None = None) -> None:
+    """Give the event its result, once the time has passed at which a bet counts as placed."""
+    if after is not None:
+        await passed(after.body["placed_at"])
     answer = await line.client.post(f"/events/{event_id}/result", json={"status": status})
     assert answer.status_code == 200
 
@@ -136,12 +130,12 @@ async def check_followed(line: Service, bets: Service, settled: Asked, missing: 
 
 async def test_a_restored_line_unsettles_nothing(both: Both, tmp_path: Path) -> None:
     """An older state of the line is not followed until resync, and takes back no result."""
-    line, bets, backup = both.line, both.bets, tmp_path / "backup"
+    line, bets, backup = both.line, both.bets, databases.url_of(tmp_path, "backup")
     await publish(line, "open", "settled")
     await same_line(line, bets, ["open", "settled"])
     settled = await bet(bets, "settled")
     assert await line.stop() == 0
-    copy(line.database, backup)
+    databases.copy(line.database, backup)
     await until_refused(bets, "open", within_s=6)
     assert "cannot be reached" in await check_suspended(bets, settled)
     await line.restart()
@@ -153,7 +147,7 @@ async def test_a_restored_line_unsettles_nothing(both: Both, tmp_path: Path) -> 
     missing = await bet(bets, "missing")
     bets.signal(signal.SIGSTOP)  # so that the restored log is longer than this one when it looks
     assert await line.stop() == 0
-    copy(backup / line.database.name, tmp_path)
+    databases.copy(backup, line.database)
     await line.restart()
     for deadline in range(2_000_000_000, 2_000_000_005):
         await line.client.patch("/events/open", json={"deadline": deadline})
@@ -170,11 +164,11 @@ async def test_a_restored_line_unsettles_nothing(both: Both, tmp_path: Path) -> 
 
 async def test_another_line_is_not_followed_until_told(both: Both, tmp_path: Path) -> None:
     """A line with another log, from an empty database, suspends bet-maker as soon as it answers."""
-    line, bets, anew = both.line, both.bets, line_provider(tmp_path, "anew.sqlite3")
+    line, bets, anew = both.line, both.bets, line_provider(tmp_path, "anew")
     await publish(line, "open", "settled", "missing")
     await same_line(line, bets, ["open", "settled", "missing"])
     settled, missing = await bet(bets, "settled"), await bet(bets, "missing")
-    await decide(line, "settled", "WIN")
+    await decide(line, "settled", "WIN", after=settled)
     await until_status(bets, settled, "WON")
     async with running(anew):
         await publish(anew, "open", "settled")
@@ -190,19 +184,19 @@ async def test_another_line_is_not_followed_until_told(both: Both, tmp_path: Pat
 
 async def test_a_restored_bet_maker_catches_up(both: Both, tmp_path: Path) -> None:
     """From an older backup, bet-maker pulls what it misses and settles the bets it still has."""
-    line, bets, backup = both.line, both.bets, tmp_path / "backup"
+    line, bets, backup = both.line, both.bets, databases.url_of(tmp_path, "backup")
     await publish(line, "early", "open")
     await same_line(line, bets, ["early", "open"])
     kept = await bet(bets, "early")
     assert await bets.stop() == 0
-    copy(bets.database, backup)
+    databases.copy(bets.database, backup)
     await bets.restart()
     gone = await bet(bets, "open")
-    await decide(line, "early", "WIN")
+    await decide(line, "early", "WIN", after=kept)
     await publish(line, "late")
     await until_status(bets, kept, "WON")
     assert await bets.stop() == 0
-    copy(backup / bets.database.name, tmp_path)
+    databases.copy(backup, bets.database)
 
     await bets.restart()
     events = await same_line(line, bets, ["early", "open", "late"])

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
+from tests.databases import execute as rows
 from tests.processes import Service, bet_maker, line_provider, running
-from tests.system.checker import ask, ask_batch, now_us, rows, same_line
+from tests.system.checker import ask, ask_batch, now_us, same_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

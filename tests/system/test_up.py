@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
-from tests.processes import HOST, clean_environment, free_port
+from tests.ports import HOST, free_port
+from tests.processes import clean_environment
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process

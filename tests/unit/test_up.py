@@ -18,7 +18,7 @@ import pytest
 from stakeline.cli import services, up
 from stakeline.settings import WrongSetting
 from stakeline.web.serving import bind
-from tests.processes import free_port
+from tests.ports import free_port
 
 pytestmark = pytest.mark.usefixtures("spared_by_signals")
 

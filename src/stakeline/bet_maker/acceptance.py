@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from stakeline.bet_maker.bets import Asked
     from stakeline.errors import Problem
 
-# The group travels as one JSON parameter, so the statement is prepared once for any size of group.
-_GROUP = """
+# The group travels as one JSON parameter, so the statement is the same for any size of group.
+_GROUP = {
+    "sqlite": """
 WITH asked AS (
     SELECT json_extract(value, '$[0]') AS bet_id, json_extract(value, '$[1]') AS user_id,
            json_extract(value, '$[2]') AS key, json_extract(value, '$[3]') AS event_id,
@@ -33,16 +34,26 @@ WITH asked AS (
            json_extract(value, '$[8]') AS fix_at, json_extract(value, '$[9]') AS epoch,
            json_each.key AS n
     FROM json_each(:asked))
-"""
+""",
+    "postgresql": """
+WITH asked AS (
+    SELECT value ->> 0 AS bet_id, CAST(value ->> 1 AS bigint) AS user_id,
+           value ->> 2 AS key, value ->> 3 AS event_id,
+           CAST(value ->> 4 AS bigint) AS amount, CAST(value ->> 5 AS bigint) AS asked_coefficient,
+           value ->> 6 AS accept, CAST(value ->> 7 AS bigint) AS placed_at,
+           CAST(value ->> 8 AS bigint) AS fix_at, value ->> 9 AS epoch, n
+    FROM jsonb_array_elements(CAST(:asked AS jsonb)) WITH ORDINALITY AS element (value, n))
+""",
+}
 
-_NAME_EVENTS = sa.text(f"""{_GROUP}
+_NAME_EVENTS = f"""
 INSERT INTO events (event_id, status, closed_at, version, created_at, updated_at, epoch)
 SELECT event_id, 'NEW', {clock.LATEST}, 0, min(placed_at), min(placed_at), 'standalone' FROM asked
 WHERE NOT EXISTS (SELECT 1 FROM bets WHERE bets.user_id = asked.user_id AND bets.key = asked.key)
 GROUP BY event_id ON CONFLICT DO NOTHING
-""")  # noqa: S608 - a constant
+"""  # noqa: S608 - a constant
 
-_ACCEPT = sa.text(f"""{_GROUP}
+_ACCEPT = """
 INSERT INTO bets (bet_id, user_id, key, event_id, amount, coefficient, asked_coefficient, accept,
                   placed_at, event_version, feed_seq, snapshot, fix_at)
 SELECT asked.bet_id, asked.user_id, asked.key, asked.event_id, asked.amount, events.coefficient,
@@ -59,7 +70,12 @@ WHERE events.status = 'NEW'
 ORDER BY asked.user_id, asked.key, asked.n
 ON CONFLICT DO NOTHING
 RETURNING bet_id, coefficient, event_version
-""")  # noqa: S608 - a constant
+"""
+
+_STATEMENTS = {
+    dialect: (sa.text(group + _NAME_EVENTS), sa.text(group + _ACCEPT))
+    for dialect, group in _GROUP.items()
+}
 
 
 async def accept(
@@ -74,9 +90,10 @@ async def accept(
     accepted: dict[str, sa.Row[Any]] = {}
     if fresh:
         values = {"asked": json.dumps([_as_parameter(asked) for asked in fresh])}
+        name_events, accept_bets = _STATEMENTS[conn.dialect.name]
         if standalone:
-            await conn.execute(_NAME_EVENTS, values)
-        accepted = {row.bet_id: row for row in await conn.execute(_ACCEPT, values)}
+            await conn.execute(name_events, values)
+        accepted = {row.bet_id: row for row in await conn.execute(accept_bets, values)}
     left = [asked for asked in group if asked.bet_id not in accepted]
     reasons = await _Reasons.look_up(conn, left) if left else None
     return [

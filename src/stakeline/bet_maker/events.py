@@ -73,14 +73,17 @@ ON CONFLICT (event_id) DO UPDATE SET
 WHERE events.status <> excluded.status
 """)
 
+_FOUND_CURSOR = sa.text("""
+INSERT INTO cursor (id, mode, epoch, seq, at) VALUES (1, :mode, :epoch, 0, 0) ON CONFLICT DO NOTHING
+""")
+
 
 async def found_cursor(conn: AsyncConnection, mode: Mode) -> Mode:
     """Write the mode into a new database; the mode that an older one has."""
-    known: Mode | None = await conn.scalar(sa.select(cursor.c.mode))
-    if known is None:
-        epoch = "standalone" if mode == "standalone" else None
-        await conn.execute(cursor.insert().values(id=1, mode=mode, epoch=epoch, seq=0, at=0))
-    return known or mode
+    epoch = "standalone" if mode == "standalone" else None
+    await conn.execute(_FOUND_CURSOR, {"mode": mode, "epoch": epoch})
+    known: Mode = (await conn.execute(sa.select(cursor.c.mode))).scalar_one()
+    return known
 
 
 async def read_cursor(conn: AsyncConnection, *, lock: bool = False) -> Cursor | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from stakeline.contract import STATUSES
-from stakeline.db import BigInt
+from stakeline.db import BigInt, Identifier
 
 metadata = sa.MetaData()
 
@@ -17,7 +17,9 @@ cursor = sa.Table(
     metadata,
     sa.Column("id", BigInt, sa.CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
     sa.Column("mode", sa.Text, sa.CheckConstraint("mode IN ('following', 'standalone')")),
-    sa.Column("epoch", sa.Text, comment="the log that is followed; null until the first snapshot"),
+    sa.Column(
+        "epoch", Identifier, comment="the log that is followed; null until the first snapshot"
+    ),
     sa.Column("seq", BigInt, nullable=False),
     sa.Column("at", BigInt, nullable=False),
     sa.Column(
@@ -34,7 +36,7 @@ cursor = sa.Table(
 events = sa.Table(
     "events",
     metadata,
-    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("event_id", Identifier, primary_key=True),
     sa.Column("name", sa.Text),
     sa.Column("coefficient", BigInt, comment="null when standalone"),
     sa.Column("deadline", BigInt, comment="null when standalone"),
@@ -45,7 +47,7 @@ events = sa.Table(
     sa.Column("updated_at", BigInt, nullable=False),
     sa.Column(
         "epoch",
-        sa.Text,
+        Identifier,
         nullable=False,
         comment="the log that vouches for this row; bets are taken only if it is the cursor's",
     ),
@@ -58,7 +60,13 @@ events = sa.Table(
         comment="1: its last item could not be read, so no bets until one can",
     ),
     sa.Column("closed_cap", BigInt, comment="an earlier log closed it then: it never opens after"),
-    sa.Index("events_open", "closed_at", "event_id", sqlite_where=sa.text("status = 'NEW'")),
+    sa.Index(
+        "events_open",
+        "closed_at",
+        "event_id",
+        sqlite_where=sa.text("status = 'NEW'"),
+        postgresql_where=sa.text("status = 'NEW'"),
+    ),
     sqlite_strict=True,
     comment="The replica: the line as far as the cursor.",
 )
@@ -74,10 +82,10 @@ users = sa.Table(
 bets = sa.Table(
     "bets",
     metadata,
-    sa.Column("bet_id", sa.Text, primary_key=True, comment="a UUIDv7 of placed_at"),
+    sa.Column("bet_id", Identifier, primary_key=True, comment="a UUIDv7 of placed_at"),
     sa.Column("user_id", BigInt, sa.ForeignKey("users.user_id"), nullable=False),
-    sa.Column("key", sa.Text, comment="the Idempotency-Key"),
-    sa.Column("event_id", sa.Text, sa.ForeignKey("events.event_id"), nullable=False),
+    sa.Column("key", Identifier, comment="the Idempotency-Key"),
+    sa.Column("event_id", Identifier, sa.ForeignKey("events.event_id"), nullable=False),
     sa.Column("amount", BigInt, sa.CheckConstraint("amount > 0"), nullable=False),
     sa.Column("coefficient", BigInt, comment="the one given; null when standalone"),
     sa.Column("asked_coefficient", BigInt, comment="the one the user saw"),

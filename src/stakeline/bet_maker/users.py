@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from stakeline.bet_maker.tables import users
-
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 ANONYMOUS = 1
 """The anonymous user's id; a row like any other, so that a key is unique per user here too."""
 
+_FOUND = sa.text("""
+INSERT INTO users (user_id, username) VALUES (:user_id, 'anonymous') ON CONFLICT DO NOTHING
+""")
+
 
 async def found(conn: AsyncConnection) -> None:
     """Make the anonymous user, if it is not there."""
-    known = await conn.scalar(sa.select(users.c.user_id).where(users.c.user_id == ANONYMOUS))
-    if known is None:
-        await conn.execute(users.insert().values(user_id=ANONYMOUS, username="anonymous"))
+    await conn.execute(_FOUND, {"user_id": ANONYMOUS})

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 LOOK_S = 0.05
 """How often a held request looks for changes that other processes made."""
 
+_FOUND_LOG = sa.text("""
+INSERT INTO head (id, epoch, seq, at) VALUES (1, :epoch, 0, :at) ON CONFLICT DO NOTHING
+""")
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -39,10 +43,8 @@ class Head:
 async def found_log(database: Database) -> None:
     """Name a new log, unless there is one; safe when several processes start at once."""
     async with database.write() as conn:
-        if (await conn.execute(sa.select(head.c.epoch))).first() is None:
-            at = await db.now(conn)
-            epoch = secrets.token_hex(8)
-            await conn.execute(head.insert().values(id=1, epoch=epoch, seq=0, at=at))
+        values = {"epoch": secrets.token_hex(8), "at": await db.now(conn)}
+        await conn.execute(_FOUND_LOG, values)
 
 
 async def lock_head(conn: AsyncConnection) -> Head:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from stakeline.contract import STATUSES
-from stakeline.db import BigInt
+from stakeline.db import BigInt, Identifier
 
 metadata = sa.MetaData()
 
@@ -13,7 +13,7 @@ head = sa.Table(
     "head",
     metadata,
     sa.Column("id", BigInt, sa.CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
-    sa.Column("epoch", sa.Text, nullable=False),
+    sa.Column("epoch", Identifier, nullable=False),
     sa.Column("seq", BigInt, nullable=False),
     sa.Column("at", BigInt, nullable=False),
     sqlite_strict=True,
@@ -23,7 +23,7 @@ head = sa.Table(
 events = sa.Table(
     "events",
     metadata,
-    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("event_id", Identifier, primary_key=True),
     sa.Column("name", sa.Text),
     sa.Column("coefficient", BigInt, sa.CheckConstraint("coefficient > 0"), nullable=False),
     sa.Column("deadline", BigInt, nullable=False),
@@ -40,6 +40,7 @@ events = sa.Table(
         "deadline",
         "event_id",
         sqlite_where=sa.text("decided_at IS NULL AND deadline > created_at"),
+        postgresql_where=sa.text("decided_at IS NULL AND deadline > created_at"),
     ),
     sqlite_strict=True,
 )
@@ -49,7 +50,7 @@ feed = sa.Table(
     metadata,
     sa.Column("seq", BigInt, primary_key=True, autoincrement=False),
     sa.Column("at", BigInt, nullable=False),
-    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("event_id", Identifier, nullable=False),
     sa.Column("version", BigInt, nullable=False),
     sa.Column("event", sa.Text, nullable=False, comment="the whole event as it then stood, JSON"),
     sa.Column("by", sa.Text, nullable=False, comment="who changed it"),

