@@ -8,7 +8,7 @@ import re
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
+from pydantic import ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings
 
 S = TypeVar("S", bound=BaseSettings)
@@ -41,18 +41,24 @@ def read(kind: type[S], **given: object) -> S:
         raise WrongSetting(f"{name}: {reason}") from None
 
 
-def loopback(host: str) -> str:
-    """The host, if only this machine can reach it: until there are users, anybody may do anything.
+def host(address: str, info: ValidationInfo) -> str:
+    """The address, if only this machine can reach it, or `insecure`, a field before this, is set.
+
+    Until there are users, whoever reaches a service may do anything.
 
     Raises:
-        ValueError: it is not a loopback address.
+        ValueError: others can reach it.
     """
     try:
-        if host == "localhost" or ipaddress.ip_address(host).is_loopback:
-            return host
+        if (
+            info.data.get("insecure")
+            or address == "localhost"
+            or ipaddress.ip_address(address).is_loopback
+        ):
+            return address
     except ValueError:
         pass
-    raise ValueError("must be a loopback address, such as 127.0.0.1")
+    raise ValueError("must be a loopback address, such as 127.0.0.1, unless --insecure is given")
 
 
 def root_path(prefix: str) -> str:

@@ -151,7 +151,7 @@ async def test_it_is_not_ready_without_its_database(
         databases.execute(databases.url_of(data_dir, "bet-maker"), "DROP TABLE cursor")
         answer = await bets.get("/readyz")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-        assert answer.json()["reason"] == "the database cannot be read"
+        assert answer.json()["reason"] == "the database cannot be used"
 
 
 async def test_the_age_of_the_line_is_a_metric(both: Both, standalone: Served) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from stakeline.db import POOL_SIZE
+from stakeline.db.postgresql import POOL_SIZE
 from tests import databases
 from tests.serving import Served, until_known
 

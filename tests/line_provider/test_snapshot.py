@@ -37,7 +37,7 @@ async def test_it_is_not_ready_without_its_database(tmp_path: Path) -> None:
         assert (await served.get("/readyz")).is_success
         databases.execute(databases.url_of(tmp_path, "line-provider"), "DROP TABLE head")
         answer = await served.get("/readyz")
-        assert (answer.status_code, answer.json()["reason"]) == (503, "the database cannot be read")
+        assert (answer.status_code, answer.json()["reason"]) == (503, "the database cannot be used")
         assert (await served.get("/feed")).status_code == 503
 
 

@@ -110,14 +110,20 @@ def test_a_wrong_setting_is_named_in_one_line(
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
 def test_loopback_is_taken(host: str) -> None:
     """Only this machine can reach these."""
-    assert settings.loopback(host) == host
+    assert LineProvider(host=host).host == host
 
 
 @pytest.mark.parametrize("host", ["", "0.0.0.0", "::", "10.0.0.1", "localhost.example.org"])  # noqa: S104 - refused
 def test_other_hosts_are_refused(host: str) -> None:
     """Until there are users nobody else may reach the services."""
     with pytest.raises(ValueError, match="loopback"):
-        settings.loopback(host)
+        LineProvider(host=host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.1"])  # noqa: S104 - the point
+def test_other_hosts_are_taken_where_somebody_takes_the_risk(host: str) -> None:
+    """Behind a gateway of one's own, for instance."""
+    assert LineProvider(host=host, insecure=True).host == host
 
 
 @pytest.mark.parametrize("url", ["http://[", "http://host:port", "http://[::1", "http://h:99999"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
+from stakeline import db
 from stakeline.bet_maker import api, api_bets, events, users
 from stakeline.bet_maker.follower import Follower
 from stakeline.bet_maker.line import Line
@@ -32,6 +33,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     Raises:
         OSError: the database's file cannot be opened.
+        UnfitDatabase: at its start, if the database will not do.
         WrongSetting: at its start, if the database was made in the other mode.
     """
     registry = CollectorRegistry()
@@ -46,6 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
             stack.push_async_callback(database.close)
             if heard is not None:
                 stack.push_async_callback(heard.close)
+            await database.open(allow_unsafe=settings.allow_unsafe_durability)
             await prepare(database, standalone=heard is None)
             await stack.enter_async_context(line.running())
             await stack.enter_async_context(writer.running())
@@ -55,8 +58,9 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             async with database.read() as conn:
                 await events.read_cursor(conn)
+                await db.check_writable(conn)
         except Unavailable:
-            return "the database cannot be read"
+            return "the database cannot be used"
         return line.why_stale()
 
     app = application.create(

@@ -137,7 +137,7 @@ class Follower:
             raise FeedUnreachable(f"The feed has nothing to follow item {cursor.seq} with.")
 
     async def _start(self) -> Cursor:
-        async with self._line.snapshot() as snapshot, self._database.write() as conn:
+        async with self._line.snapshot() as snapshot, self._database.write(long=True) as conn:
             cursor = await events.read_cursor(conn, lock=True)
             if cursor is not None:
                 return cursor  # another process was quicker
@@ -187,7 +187,7 @@ async def resync(database: Database, line: Line) -> Cursor:
         UnreadableItem: it answers what this release cannot read; nothing was changed.
         Unavailable: the database cannot be written; nothing was changed.
     """
-    async with line.snapshot() as snapshot, database.write() as conn:
+    async with line.snapshot() as snapshot, database.write(long=True) as conn:
         await events.read_cursor(conn, lock=True)
         await events.apply_snapshot(conn, snapshot.top, snapshot.received_at, snapshot.portions())
         return snapshot.top

@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 MOST_IN_GROUP = 1000
 MOST_WAITING = 10_000
 """Bets that may wait; the next ones are told to come back."""
+ANSWER_S = 2.8
+"""How long a bet waits for its answer: a slow group before its own, and its own."""
 
 
 @dataclass(slots=True)
@@ -67,6 +69,7 @@ class Writer:
 
         Raises:
             Overloaded: too many bets wait; none of these was taken.
+            Unavailable: the database has not said in time whether it took them.
         """
         if self._count + len(asked) > MOST_WAITING:
             raise Overloaded
@@ -74,7 +77,11 @@ class Writer:
         self._waiting.append(request)
         self._count += len(asked)
         self._arrived.set()
-        return await request.answered
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await request.answered
+        except TimeoutError:
+            raise Unavailable from None
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Accept what is placed, until the block ends."""
@@ -116,8 +123,9 @@ class Writer:
     async def _commit(self, asked: Sequence[Asked]) -> list[Bet | Problem]:
         """The answers of one transaction; if the data broke it, of one transaction a bet."""
         try:
-            async with self._database.write() as conn:
-                return await acceptance.accept(conn, asked, standalone=self._standalone)
+            return await self._database.attempt(
+                lambda conn: acceptance.accept(conn, asked, standalone=self._standalone)
+            )
         except Unavailable:
             raise
         except Exception as error:  # the writer must outlive whatever one group holds

@@ -28,6 +28,10 @@ stakeline.add_typer(bet_maker_commands, name="bet-maker")
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on.")]
+Workers = Annotated[int | None, typer.Option(help="How many processes serve; 1 by default.")]
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="Let others than this machine reach it, and do anything.")
+]
 Descriptor = Annotated[int | None, typer.Option("--fd", hidden=True)]
 Lifeline = Annotated[int | None, typer.Option("--lifeline", hidden=True)]
 File = Annotated[
@@ -78,12 +82,18 @@ def run_both(
 
 @stakeline.command("line-provider")
 def run_line_provider(
-    host: Host = None, port: Port = None, fd: Descriptor = None, lifeline: Lifeline = None
+    host: Host = None,
+    port: Port = None,
+    workers: Workers = None,
+    insecure: Insecure = False,  # noqa: FBT002 - a flag of the command line
+    fd: Descriptor = None,
+    lifeline: Lifeline = None,
 ) -> None:
     """Run the line: events, their coefficient, deadline and result."""
     from stakeline.cli import serve
 
-    serve.serve_line_provider(host, port, fd, lifeline)
+    options = serve.Options(host, port, workers, insecure, fd, lifeline)
+    raise typer.Exit(serve.serve_line_provider(options))
 
 
 @bet_maker_commands.callback(invoke_without_command=True)
@@ -91,6 +101,8 @@ def run_bet_maker(
     context: typer.Context,
     host: Host = None,
     port: Port = None,
+    workers: Workers = None,
+    insecure: Insecure = False,  # noqa: FBT002 - a flag of the command line
     fd: Descriptor = None,
     lifeline: Lifeline = None,
 ) -> None:
@@ -98,7 +110,8 @@ def run_bet_maker(
     from stakeline.cli import serve
 
     if context.invoked_subcommand is None:
-        serve.serve_bet_maker(host, port, fd, lifeline)
+        options = serve.Options(host, port, workers, insecure, fd, lifeline)
+        raise typer.Exit(serve.serve_bet_maker(options))
 
 
 @bet_maker_commands.command("resync")

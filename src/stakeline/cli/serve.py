@@ -7,7 +7,8 @@ import os
 import signal
 import socket
 import threading
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
@@ -16,8 +17,9 @@ from stakeline.bet_maker import app as bet_maker
 from stakeline.bet_maker import follower
 from stakeline.bet_maker.line import FeedUnreachable, Line
 from stakeline.bet_maker.settings import Settings as BetMakerSettings
+from stakeline.cli import workers
 from stakeline.contract import UnreadableItem
-from stakeline.db import Database
+from stakeline.db import Database, UnfitDatabase, UnsafeDurability
 from stakeline.errors import Problem, Unavailable
 from stakeline.line_provider import app as line_provider
 from stakeline.line_provider.settings import Settings as LineProviderSettings
@@ -31,33 +33,49 @@ if TYPE_CHECKING:
 
     from stakeline.contract import Cursor
 
+S = TypeVar("S", LineProviderSettings, BetMakerSettings)
 
-def serve_line_provider(
-    host: str | None, port: int | None, fd: int | None, lifeline: int | None
-) -> None:
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says, in place of settings where it does.
+
+    Attributes:
+        host: to listen on.
+        port: to listen on.
+        workers: how many processes.
+        insecure: whether others than this machine may reach it.
+        fd: a socket that is bound already, in place of host and port.
+        lifeline: the reading end of a pipe; the service ends when the pipe does.
+    """
+
+    host: str | None
+    port: int | None
+    workers: int | None
+    insecure: bool
+    fd: int | None
+    lifeline: int | None
+
+
+def serve_line_provider(options: Options) -> int:
     """Serve line-provider until SIGTERM or SIGINT.
 
-    Args:
-        host: in place of its setting.
-        port: in place of its setting.
-        fd: a socket that is bound already, in place of both.
-        lifeline: the reading end of a pipe; the service ends when the pipe does.
+    Returns:
+        The exit status.
 
     Raises:
         WrongSetting: it cannot start; the message names the setting.
     """
-    chosen = settings.read(LineProviderSettings, host=host, port=port)
+    chosen = _read(LineProviderSettings, options)
     log.configure(chosen.log_level, "line-provider")
-    _serve("LINE_PROVIDER", chosen, lambda: line_provider.create_app(chosen), fd, lifeline)
+    return _serve("LINE_PROVIDER", chosen, lambda: line_provider.create_app(chosen), options)
 
 
-def serve_bet_maker(
-    host: str | None, port: int | None, fd: int | None, lifeline: int | None
-) -> None:
+def serve_bet_maker(options: Options) -> int:
     """Serve bet-maker until SIGTERM or SIGINT; as `serve_line_provider`."""
-    chosen = settings.read(BetMakerSettings, host=host, port=port)
+    chosen = _read(BetMakerSettings, options)
     log.configure(chosen.log_level, "bet-maker")
-    _serve("BET_MAKER", chosen, lambda: bet_maker.create_app(chosen), fd, lifeline)
+    return _serve("BET_MAKER", chosen, lambda: bet_maker.create_app(chosen), options)
 
 
 def resync() -> int:
@@ -78,20 +96,35 @@ def resync() -> int:
     return 0
 
 
+def _read(kind: type[S], options: Options) -> S:
+    return settings.read(
+        kind,
+        host=options.host,
+        port=options.port,
+        workers=options.workers,
+        insecure=options.insecure or None,
+    )
+
+
 def _serve(
     prefix: str,
     chosen: LineProviderSettings | BetMakerSettings,
     create_app: Callable[[], FastAPI],
-    fd: int | None,
-    lifeline: int | None,
-) -> None:
+    options: Options,
+) -> int:
+    fd = options.fd
     try:
         sock = serving.bind(chosen.host, chosen.port) if fd is None else socket.socket(fileno=fd)
     except OSError as error:
         names = f"{prefix}_HOST, {prefix}_PORT"
         raise WrongSetting(f"{names}: {chosen.host} {chosen.port}: {error.strerror}") from None
-    if lifeline is not None:
-        threading.Thread(target=_end_with, args=[lifeline], daemon=True).start()
+    if options.lifeline is not None:
+        threading.Thread(target=_end_with, args=[options.lifeline], daemon=True).start()
+    if chosen.workers > 1:
+        service = prefix.lower().replace("_", "-")
+        insecure = ["--insecure"] if chosen.insecure else []
+        with sock:
+            return asyncio.run(workers.run(service, sock, chosen.workers, *insecure))
     try:
         with sock:
             serving.run(create_app(), sock)
@@ -99,6 +132,12 @@ def _serve(
         raise WrongSetting(f"{prefix}_DATABASE_URL: {error.strerror}") from None
     except Unavailable as error:
         raise WrongSetting(f"{prefix}_DATABASE_URL: {error.cause}") from None
+    except UnsafeDurability as error:
+        hint = f"{prefix}_ALLOW_UNSAFE_DURABILITY=1 takes the risk"
+        raise WrongSetting(f"{prefix}_DATABASE_URL: {error}; {hint}") from None
+    except UnfitDatabase as error:
+        raise WrongSetting(f"{prefix}_DATABASE_URL: {error}") from None
+    return 0
 
 
 def _end_with(lifeline: int) -> None:

@@ -151,7 +151,11 @@ def database_url(data_dir: Path, service: str) -> str:
 
 
 async def start(
-    service: str, sock: socket.socket, lifeline: int, environment: dict[str, str]
+    service: str,
+    sock: socket.socket,
+    lifeline: int,
+    environment: dict[str, str],
+    *options: str,
 ) -> Process:
     """A service's process on a socket that is bound already, so that no port can be lost to a race.
 
@@ -161,10 +165,11 @@ async def start(
         lifeline: the reading end of a pipe; the service ends when the pipe does, which is when this
             process does, however that happens.
         environment: its whole environment.
+        options: further ones of its command.
     """
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "stakeline", service),
-        *("--fd", str(sock.fileno()), "--lifeline", str(lifeline)),
+        *("--fd", str(sock.fileno()), "--lifeline", str(lifeline), *options),
         env=environment,
         pass_fds=[sock.fileno(), lifeline],
         stdin=asyncio.subprocess.DEVNULL,

@@ -1,10 +1,11 @@
-"""One database: its engine, transactions and clock. What differs between engines lives here."""
+"""One database: its transactions and clock. What differs between engines is in their modules."""
 
 from __future__ import annotations
 
 import asyncio
+import random
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
@@ -12,17 +13,20 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from stakeline import clock
 from stakeline.db import postgresql, sqlite
+from stakeline.db.unfit import UnfitDatabase, UnsafeDurability
 from stakeline.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-BUSY_S = 2.0
-"""How long a transaction waits for others before the caller gets `Unavailable`."""
-POOL_SIZE = 8
+__all__ = ["BigInt", "Database", "Identifier", "UnfitDatabase", "UnsafeDurability", "check_url"]
+
+T = TypeVar("T")
 _ENGINES = {"sqlite": sqlite, "postgresql": postgresql}
+_PAUSES_S = (0.01, 0.03, 0.1)
+"""How long a transaction that met another's waits before it is tried again."""
 
 BigInt = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 """A 64-bit integer; STRICT tables of SQLite know the word INTEGER only, and mean the same."""
@@ -42,47 +46,74 @@ class Database:
 
     def __init__(self, url: str) -> None:
         parsed = sa.make_url(url)
-        engine = _ENGINES[parsed.get_backend_name()]
-        self.engine: AsyncEngine = engine.create_engine(parsed, BUSY_S, POOL_SIZE)
-        self._turn = asyncio.Lock() if engine is sqlite else None
+        self._connections: sqlite.Connections | postgresql.Connections = _ENGINES[
+            parsed.get_backend_name()
+        ].Connections(parsed)
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """SQLAlchemy's, for what is not a transaction of ours."""
+        return self._connections.engine
+
+    async def open(self, *, allow_unsafe: bool = False) -> None:
+        """Look whether the server will do, before it is used.
+
+        Raises:
+            UnfitDatabase: it will not.
+            UnsafeDurability: it may lose what it acknowledged, and that was not allowed.
+            Unavailable: it cannot be reached.
+        """
+        async with self._unavailable_as_such():
+            await self._connections.open(allow_unsafe=allow_unsafe)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction for reading: one consistent state, blocking no writer.
+        """A transaction for reading, which blocks no writer.
+
+        With SQLite all of it sees one state, with PostgreSQL each statement does.
 
         Raises:
-            Unavailable: the database cannot be reached.
+            Unavailable: the database cannot be reached, or did not answer within 2.5 s.
         """
-        async with _unavailable_as_such(), self.engine.connect() as conn:
+        async with (
+            self._unavailable_as_such(),
+            self._connections.transaction(write=False, long=False) as conn,
+        ):
             yield conn
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(self, *, long: bool = False) -> AsyncIterator[AsyncConnection]:
         """A transaction for writing, committed at the end of the block, rolled back on an error.
 
+        Args:
+            long: nobody waits for it, and it may take as long as it takes.
+
         Raises:
-            Unavailable: others held the database for 2 s, the disk is full, or it cannot be
-                reached; nothing was written, unless the connection broke in COMMIT.
+            Unavailable: others held the database for 2 s, the disk is full, it cannot be reached,
+                or did not answer in time; nothing was written, unless that was in COMMIT.
         """
-        async with _unavailable_as_such():
-            if self._turn is None:
-                async with self.engine.connect() as conn, conn.begin():
-                    yield conn
-                return
-            # SQLite has one writer at a time: those of this process take turns in order here,
-            # since its own busy handler is neither fair nor quick.
-            began = clock.steady()
-            async with asyncio.timeout(BUSY_S):
-                await self._turn.acquire()
-            waited_s = (clock.steady() - began) / clock.US_PER_S
+        async with (
+            self._unavailable_as_such(),
+            self._connections.transaction(write=True, long=long) as conn,
+        ):
+            yield conn
+
+    async def attempt(self, act: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """What `act` gives in a transaction for writing; tried again when it collides with another.
+
+        Raises:
+            Unavailable: as `write`, or it collided four times.
+        """
+        for pause_s in _PAUSES_S:
             try:
-                async with self.engine.connect() as conn:
-                    left_s = sqlite.left_s(BUSY_S, waited_s)
-                    await conn.execution_options(stakeline_waits_s=left_s)
-                    async with conn.begin():
-                        yield conn
-            finally:
-                self._turn.release()
+                async with self.write() as conn:
+                    return await act(conn)
+            except Unavailable as problem:
+                if _state(problem.__cause__) not in postgresql.COLLISIONS:
+                    raise
+                await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+        async with self.write() as conn:
+            return await act(conn)
 
     async def now(self) -> int:
         """The database's clock, in microseconds: with SQLite the host's, which costs no I/O.
@@ -90,15 +121,14 @@ class Database:
         Raises:
             Unavailable: the database cannot be reached.
         """
-        if self._turn is not None:
+        if isinstance(self._connections, sqlite.Connections):
             return clock.now()
-        async with _unavailable_as_such(), self.engine.connect() as conn:
-            await conn.execution_options(isolation_level="AUTOCOMMIT")
+        async with self.read() as conn:
             return await now(conn)
 
     async def create(self, metadata: sa.MetaData) -> None:
         """Make the tables that are not there yet; safe when several processes start at once."""
-        async with self.write() as conn:
+        async with self.write(long=True) as conn:
             if conn.dialect.name == "postgresql":
                 await conn.execute(postgresql.ONE_MAKER)
             await conn.run_sync(metadata.create_all)
@@ -107,29 +137,42 @@ class Database:
         """Close every connection."""
         await self.engine.dispose()
 
+    @asynccontextmanager
+    async def _unavailable_as_such(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            state = _state(error)
+            if _own_fault(error, state):
+                raise
+            await self._connections.after(state)
+            raise Unavailable from error
+        except (PoolTimeoutError, TimeoutError, OSError) as error:
+            raise Unavailable from error
+
 
 async def now(conn: AsyncConnection) -> int:
     """The clock of the database, in microseconds: with SQLite the host's."""
-    if conn.dialect.name == "sqlite":
-        return clock.now()
-    return int((await conn.execute(postgresql.NOW)).scalar_one())
+    return int(await _ENGINES[conn.dialect.name].now(conn))
 
 
-@asynccontextmanager
-async def _unavailable_as_such() -> AsyncIterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        if _own_fault(error):
-            raise
-        raise Unavailable from error
-    except (PoolTimeoutError, TimeoutError, OSError) as error:
-        raise Unavailable from error
+async def check_writable(conn: AsyncConnection) -> None:
+    """Nothing, if the database takes writes, as far as that can be told without one.
+
+    Raises:
+        Unavailable: it does not: it is a standby, or was made read-only.
+    """
+    if not await _ENGINES[conn.dialect.name].writable(conn):
+        raise Unavailable
 
 
-def _own_fault(error: DBAPIError) -> bool:
+def _state(error: BaseException | None) -> str | None:
+    """The SQLSTATE with which PostgreSQL told what is wrong, if it did."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None)
+
+
+def _own_fault(error: DBAPIError, state: str | None) -> bool:
     """Whether what was asked is at fault, and not the database or the way there."""
-    state = getattr(error.orig, "sqlstate", None)
     if state is None:
         return isinstance(error, (DataError, IntegrityError, ProgrammingError))
     return postgresql.is_own_fault(state)

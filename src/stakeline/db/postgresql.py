@@ -2,15 +2,139 @@
 
 from __future__ import annotations
 
-import uuid
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from stakeline.db.unfit import UnfitDatabase, UnsafeDurability
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+OLDEST = 14
+POOL_SIZE = 8
+STATEMENT_S = 2.0
+"""How long the server works on one statement, waiting for others' locks included."""
+WHOLE_S = 2.5
+"""How long a transaction may take, from asking for a connection to the end of COMMIT."""
+IDLE_S = 5.0
+"""How long the server lets a transaction hold its locks while nothing comes: its client is gone."""
+COLLISIONS = {"40001", "40P01", "55P03"}
+"""SQLSTATEs of a transaction that met another's locks or changes; repeated, it may get through."""
+_READ_ONLY = "25006"
 
 NOW = sa.text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)")
 """The database's clock, in microseconds: not of the transaction's start, but of this moment."""
 ONE_MAKER = sa.text("SELECT pg_advisory_xact_lock(7308324465728515173)")
 """Until the transaction ends, one process makes tables."""
+_NO_LIMIT = sa.text("SET LOCAL statement_timeout = 0")
+_BEGIN = f"""BEGIN ISOLATION LEVEL READ COMMITTED;
+SET LOCAL statement_timeout = {STATEMENT_S * 1000:.0f};
+SET LOCAL idle_in_transaction_session_timeout = {IDLE_S * 1000:.0f}"""
+_FACTS = sa.text("""
+SELECT current_setting('server_version_num')::int / 10000 AS major, pg_backend_pid() AS pid,
+       (SELECT string_agg(name || ' = off', ', ' ORDER BY name) FROM pg_settings
+        WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off')
+       AS unsafe
+""")
+_WRITABLE = sa.text("SELECT current_setting('transaction_read_only') = 'off'")
+
+
+class _Connection(asyncpg.Connection):  # type: ignore[misc] # it has no types
+    """asyncpg's, but no transaction is begun without limits.
+
+    They are the server's, so that a process that hangs or is cut off holds no lock for long; and
+    the transaction's, since a setting of the session would go to others behind a pooler.
+    """
+
+    __slots__ = ()
+
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> Any:  # noqa: ANN401, ASYNC109
+        """As asyncpg's; BEGIN and its limits are one round trip."""
+        return await super().execute(_BEGIN if query == "BEGIN;" else query, *args, timeout=timeout)
+
+    async def set_type_codec(self, *_: Any, **__: Any) -> None:  # noqa: ANN401
+        """Nothing: SQLAlchemy would ask four times what JSON is, of which we read none."""
+
+
+class Connections:
+    """Connections to one database; they are made when they are used.
+
+    Args:
+        url: as `check` takes it.
+    """
+
+    def __init__(self, url: sa.URL) -> None:
+        self._url = url
+        self.engine = _create_engine(url, prepare=False)
+
+    async def open(self, *, allow_unsafe: bool) -> None:
+        """Find out what the server is.
+
+        Raises:
+            UnfitDatabase: it is too old.
+            UnsafeDurability: it may lose what it acknowledged, and that was not allowed.
+        """
+        async with self.transaction(write=False, long=False) as conn:
+            facts = (await conn.execute(_FACTS)).one()
+            driver = (await conn.get_raw_connection()).driver_connection
+            pooled = driver is not None and driver.get_server_pid() != facts.pid
+        if facts.major < OLDEST:
+            raise UnfitDatabase(f"is PostgreSQL {facts.major}; {OLDEST} is the oldest that will do")
+        if facts.unsafe and not allow_unsafe:
+            raise UnsafeDurability(f"PostgreSQL could lose acknowledged data: {facts.unsafe}")
+        if not pooled:
+            await self.engine.dispose()
+            self.engine = _create_engine(self._url, prepare=True)
+
+    @asynccontextmanager
+    async def transaction(self, *, write: bool, long: bool) -> AsyncIterator[AsyncConnection]:
+        """A transaction, committed at the end of the block if it is for writing.
+
+        Args:
+            write: whether it is.
+            long: it may take longer than `WHOLE_S`, any statement of it too.
+        """
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + WHOLE_S
+        async with AsyncExitStack() as stack:
+            async with asyncio.timeout_at(ends_at):
+                conn = await stack.enter_async_context(
+                    _cut_at(self.engine, None if long else ends_at)
+                )
+            if write:
+                await stack.enter_async_context(conn.begin())
+            if long:
+                await conn.execute(_NO_LIMIT)
+            yield conn
+
+    async def after(self, state: str | None) -> None:
+        """Forget the connections if this SQLSTATE says that they lead to the wrong server."""
+        if state == _READ_ONLY:  # it was the primary once; the next connection may find the new one
+            await self.engine.dispose()
+
+
+@asynccontextmanager
+async def _cut_at(engine: AsyncEngine, ends_at: float | None) -> AsyncIterator[AsyncConnection]:
+    """A connection; when it is time it is closed, and what waits for the server fails at once.
+
+    A cancelled statement would still wait for the server to acknowledge that, and the rollback
+    after it, too.
+    """
+    cut: asyncio.TimerHandle | None = None
+    try:
+        async with engine.connect() as conn:
+            driver = (await conn.get_raw_connection()).driver_connection
+            if ends_at is not None and driver is not None:
+                cut = asyncio.get_running_loop().call_at(ends_at, driver.terminate)
+            yield conn
+    finally:
+        if cut is not None:
+            cut.cancel()
 
 
 def check(url: sa.URL) -> None:
@@ -23,31 +147,36 @@ def check(url: sa.URL) -> None:
         raise ValueError("must name a database: postgresql://user@host/database")
 
 
-def create_engine(url: sa.URL, busy_s: float, pool_size: int) -> AsyncEngine:
-    """An engine; it connects when it is used.
+async def now(conn: AsyncConnection) -> int:
+    """The server's clock, in microseconds."""
+    return int((await conn.execute(NOW)).scalar_one())
 
-    Args:
-        url: as `check` takes it.
-        busy_s: how long a statement may take, a connection to be made, and one to become free.
-        pool_size: how many connections there may be.
-    """
-    return create_async_engine(
-        url.set(drivername="postgresql+asyncpg"),
-        connect_args={
-            "timeout": busy_s,
-            "command_timeout": busy_s,
-            # A pooler may give each transaction another server's connection, which knows nothing
-            # of what was prepared on the last one.
-            "statement_cache_size": 0,
-            "prepared_statement_name_func": lambda: f"stakeline_{uuid.uuid4().hex}",
-        },
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=busy_s,
-        pool_use_lifo=True,
-    )
+
+async def writable(conn: AsyncConnection) -> bool:
+    """Whether this server takes writes; a standby does not."""
+    return bool((await conn.execute(_WRITABLE)).scalar_one())
 
 
 def is_own_fault(state: str) -> bool:
     """Whether an SQLSTATE says that what was asked is wrong: its data, or by a constraint."""
     return state[:2] in {"22", "23"}
+
+
+def _create_engine(url: sa.URL, *, prepare: bool) -> AsyncEngine:
+    """An engine.
+
+    Args:
+        url: of the database.
+        prepare: statements once for each connection. Behind a pooler the next transaction may be on
+            another of the server's connections, which knows nothing of what was prepared on the
+            last one, and where a named statement would stay for good.
+    """
+    unprepared = {} if prepare else {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
+    return create_async_engine(
+        url.set(drivername="postgresql+asyncpg"),
+        connect_args={"timeout": STATEMENT_S, "connection_class": _Connection} | unprepared,
+        pool_size=POOL_SIZE,
+        max_overflow=0,
+        pool_timeout=STATEMENT_S,
+        pool_use_lifo=True,
+    )

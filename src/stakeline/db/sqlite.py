@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from stakeline import clock
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     import sqlalchemy as sa
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
 OLDEST = (3, 37, 0)  # STRICT tables
+POOL_SIZE = 8
+BUSY_S = 2.0
+"""How long a transaction for writing waits for others."""
 _STEP_S = 0.5
 
 
@@ -32,39 +40,83 @@ def check(url: sa.URL) -> None:
         )
 
 
-def create_engine(url: sa.URL, busy_s: float, pool_size: int) -> AsyncEngine:
-    """An engine on the file, whose folder is made.
+class Connections:
+    """Connections to one file, whose folder is made.
 
     Args:
         url: as `check` takes it.
-        busy_s: how long a transaction waits for other processes.
-        pool_size: how many connections there may be.
 
     Raises:
         OSError: the file cannot be opened as a database.
     """
+
+    def __init__(self, url: sa.URL) -> None:
+        self.engine = _create_engine(url)
+        self._turn = asyncio.Lock()
+
+    async def open(self, *, allow_unsafe: bool) -> None:
+        """Nothing: there is nothing to find out."""
+
+    @asynccontextmanager
+    async def transaction(self, *, write: bool, long: bool) -> AsyncIterator[AsyncConnection]:  # noqa: ARG002 - only waiting is limited
+        """A transaction, committed at the end of the block if it is for writing.
+
+        SQLite has one writer at a time: those of this process take turns in order here, since its
+        own busy handler is neither fair nor quick.
+        """
+        if not write:
+            async with self.engine.connect() as conn:
+                yield conn
+            return
+        began = clock.steady()
+        async with asyncio.timeout(BUSY_S):
+            await self._turn.acquire()
+        waited_s = (clock.steady() - began) / clock.US_PER_S
+        try:
+            async with self.engine.connect() as conn:
+                await conn.execution_options(stakeline_waits_s=_left_s(waited_s))
+                async with conn.begin():
+                    yield conn
+        finally:
+            self._turn.release()
+
+    async def after(self, state: str | None) -> None:
+        """Nothing: an error says nothing of the connections."""
+
+
+async def now(_: AsyncConnection) -> int:
+    """The host's clock, in microseconds."""
+    return clock.now()
+
+
+async def writable(_: AsyncConnection) -> bool:
+    """Whether the file takes writes; found out when it is written."""
+    return True
+
+
+def _create_engine(url: sa.URL) -> AsyncEngine:
     file = Path(url.database or "")
     file.parent.mkdir(parents=True, exist_ok=True)
     try:  # here, where it is one exception: later it is also a thread's, which outlives its loop
-        with closing(sqlite3.connect(file, timeout=busy_s)) as connection:
+        with closing(sqlite3.connect(file, timeout=BUSY_S)) as connection:
             connection.execute("PRAGMA schema_version")
     except sqlite3.Error as error:
         raise OSError(None, str(error)) from None
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
-        connect_args={"isolation_level": None, "timeout": busy_s},
-        pool_size=pool_size,
+        connect_args={"isolation_level": None, "timeout": BUSY_S},
+        pool_size=POOL_SIZE,
         max_overflow=0,
-        pool_timeout=busy_s,
+        pool_timeout=BUSY_S,
     )
     event.listen(engine.sync_engine, "connect", _configure)
     event.listen(engine.sync_engine, "begin", _begin)
     return engine
 
 
-def left_s(busy_s: float, waited_s: float) -> float:
-    """What is left of `busy_s` for other processes, in steps, so that it seldom has to be said."""
-    return max(_STEP_S, busy_s - waited_s // _STEP_S * _STEP_S)
+def _left_s(waited_s: float) -> float:
+    """What is left of `BUSY_S` for other processes, in steps, so that it seldom has to be said."""
+    return max(_STEP_S, BUSY_S - waited_s // _STEP_S * _STEP_S)
 
 
 def _configure(connection: DBAPIConnection, _: Any) -> None:  # noqa: ANN401 - SQLAlchemy's

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
-from stakeline import background
+from stakeline import background, db
 from stakeline.db import Database
 from stakeline.errors import Unavailable
 from stakeline.line_provider import api, api_feed, auto_result, feed
@@ -29,6 +29,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     Raises:
         OSError: the database's file cannot be opened.
+        UnfitDatabase: at its start, if the database will not do.
     """
     database = Database(settings.database_url)
     line = Line(database, settings.default_deadline_s)
@@ -37,6 +38,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(database.close)
+            await database.open(allow_unsafe=settings.allow_unsafe_durability)
             await database.create(metadata)
             await feed.found_log(database)
             if settings.auto_result == "random":
@@ -48,8 +50,9 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             async with database.read() as conn:
                 await feed.read_head(conn)
+                await db.check_writable(conn)
         except Unavailable:
-            return "the database cannot be read"
+            return "the database cannot be used"
         return None
 
     app = application.create(

@@ -43,11 +43,15 @@ class Line:
             by: who changes the line.
             reason: why, if they say so.
         """
-        async with self.database.write() as conn:
+
+        async def attempt(conn: AsyncConnection) -> Change:
             head = await feed.lock_head(conn)
             change = await act(conn, head.now)
             if change.made:
                 await feed.append(conn, head, change.event, by, reason)
+            return change
+
+        change = await self.database.attempt(attempt)
         if change.made:
             self.bell.ring()
         return change

@@ -18,8 +18,14 @@ class Settings(BaseSettings):
     database_url: Annotated[str, AfterValidator(db.check_url)] = (
         "sqlite:///stakeline-data/line-provider.sqlite3"
     )
-    host: Annotated[str, AfterValidator(settings.loopback)] = "127.0.0.1"
+    allow_unsafe_durability: bool = False
+    """Whether a PostgreSQL will do that can lose what it has acknowledged."""
+    insecure: bool = False
+    """Whether others than this machine may reach it, who then may do anything."""
+    host: Annotated[str, AfterValidator(settings.host)] = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    workers: int = Field(default=1, ge=1, le=64)
+    """How many processes serve, on one socket."""
     root_path: Annotated[str, AfterValidator(settings.root_path)] = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     default_deadline_s: int = Field(default=5000, ge=1, le=10**8)

@@ -1,0 +1,9 @@
+"""Why a database that answers cannot be used all the same."""
+
+
+class UnfitDatabase(Exception):
+    """The database cannot be used as it is; the message says why."""
+
+
+class UnsafeDurability(UnfitDatabase):
+    """The database could lose what it has acknowledged."""
