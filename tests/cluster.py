@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -100,6 +101,15 @@ class Cluster:
         self.process.send_signal(signal.SIGINT)
         self.process.wait()
 
+    def kill(self) -> None:
+        """End all its processes as a crash of the machine would."""
+        parent = self.process.pid
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="ascii")
+        for pid in (parent, *map(int, children.split())):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
     def close(self) -> None:
         """End it, and remove all it had."""
         self.stop()
@@ -132,6 +142,19 @@ async def _execute(url: str, statement: str, *values: object) -> list[tuple[Any,
     connection = await asyncpg.connect(url, timeout=5)
     try:
         return [tuple(row) for row in await connection.fetch(statement, *values)]
+    finally:
+        await connection.close()
+
+
+def run_script(url: str, script: str) -> None:
+    """Run several statements in one session, from outside of any service."""
+    run(_run_script(url, script))
+
+
+async def _run_script(url: str, script: str) -> None:
+    connection = await asyncpg.connect(url, timeout=5)
+    try:
+        await connection.execute(script)
     finally:
         await connection.close()
 

@@ -29,6 +29,7 @@ class Wire:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._is_cut = False
+        self._cut_at: tuple[bytes, bool] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -58,6 +59,10 @@ class Wire:
         for task in self._tasks:
             task.cancel()
 
+    def cut_at(self, piece: bytes, *, arrives: bool) -> None:
+        """Break every connection when this is sent by a client, before or after it arrives."""
+        self._cut_at = piece, arrives
+
     def lead_to(self, url: str) -> None:
         """Break every connection, and lead the next ones to another service."""
         self.cut()
@@ -76,7 +81,7 @@ class Wire:
                 far, forth = await asyncio.open_connection(self._to.hostname, self._to.port)
                 ends.append(forth)
                 async with asyncio.TaskGroup() as both_ways:
-                    both_ways.create_task(self._pump(near, forth, drips=lambda: False))
+                    both_ways.create_task(self._pump(near, forth, drips=lambda: False, ours=True))
                     both_ways.create_task(self._pump(far, back, drips=lambda: self.drips))
         except OSError:
             pass  # the service is away
@@ -85,11 +90,24 @@ class Wire:
                 end.transport.abort()
 
     async def _pump(
-        self, source: StreamReader, target: StreamWriter, drips: Callable[[], bool]
+        self,
+        source: StreamReader,
+        target: StreamWriter,
+        drips: Callable[[], bool],
+        *,
+        ours: bool = False,
     ) -> None:
         with suppress(OSError):  # either end may go away
             while data := await source.read(65536):
                 await asyncio.sleep(self.delay_s)
+                if ours and self._cut_at is not None and self._cut_at[0] in data:
+                    if self._cut_at[1]:
+                        self.hold()  # the answer stays on its way
+                        target.write(data)
+                        await target.drain()
+                        await asyncio.sleep(0.05)
+                    self._cut_at = None
+                    self.cut()
                 for piece in [data[i : i + 1] for i in range(len(data))] if drips() else [data]:
                     await self._flowing.wait()
                     target.write(piece)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
-from stakeline import db
 from stakeline.bet_maker import api, api_bets, events, users
 from stakeline.bet_maker.follower import Follower
 from stakeline.bet_maker.line import Line
@@ -58,7 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             async with database.read() as conn:
                 await events.read_cursor(conn)
-                await db.check_writable(conn)
+            await database.check_writable()
         except Unavailable:
             return "the database cannot be used"
         return line.why_stale()

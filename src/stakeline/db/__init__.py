@@ -63,7 +63,7 @@ class Database:
             UnsafeDurability: it may lose what it acknowledged, and that was not allowed.
             Unavailable: it cannot be reached.
         """
-        async with self._unavailable_as_such():
+        async with _unavailable_as_such():
             await self._connections.open(allow_unsafe=allow_unsafe)
 
     @asynccontextmanager
@@ -73,10 +73,10 @@ class Database:
         With SQLite all of it sees one state, with PostgreSQL each statement does.
 
         Raises:
-            Unavailable: the database cannot be reached, or did not answer within 2.5 s.
+            Unavailable: the database cannot be reached, or did not answer within 2 s.
         """
         async with (
-            self._unavailable_as_such(),
+            _unavailable_as_such(),
             self._connections.transaction(write=False, long=False) as conn,
         ):
             yield conn
@@ -93,7 +93,7 @@ class Database:
                 or did not answer in time; nothing was written, unless that was in COMMIT.
         """
         async with (
-            self._unavailable_as_such(),
+            _unavailable_as_such(),
             self._connections.transaction(write=True, long=long) as conn,
         ):
             yield conn
@@ -126,6 +126,17 @@ class Database:
         async with self.read() as conn:
             return await now(conn)
 
+    async def check_writable(self) -> None:
+        """Nothing, if the database takes writes, as far as that can be told without one.
+
+        Raises:
+            Unavailable: it does not, as a standby or a read-only one, or cannot be reached.
+        """
+        async with self.read() as conn:
+            if not await _ENGINES[conn.dialect.name].writable(conn):
+                await conn.invalidate()  # the next connection may find the primary
+                raise Unavailable
+
     async def create(self, metadata: sa.MetaData) -> None:
         """Make the tables that are not there yet; safe when several processes start at once."""
         async with self.write(long=True) as conn:
@@ -137,33 +148,22 @@ class Database:
         """Close every connection."""
         await self.engine.dispose()
 
-    @asynccontextmanager
-    async def _unavailable_as_such(self) -> AsyncIterator[None]:
-        try:
-            yield
-        except DBAPIError as error:
-            state = _state(error)
-            if _own_fault(error, state):
-                raise
-            await self._connections.after(state)
-            raise Unavailable from error
-        except (PoolTimeoutError, TimeoutError, OSError) as error:
-            raise Unavailable from error
-
 
 async def now(conn: AsyncConnection) -> int:
     """The clock of the database, in microseconds: with SQLite the host's."""
     return int(await _ENGINES[conn.dialect.name].now(conn))
 
 
-async def check_writable(conn: AsyncConnection) -> None:
-    """Nothing, if the database takes writes, as far as that can be told without one.
-
-    Raises:
-        Unavailable: it does not: it is a standby, or was made read-only.
-    """
-    if not await _ENGINES[conn.dialect.name].writable(conn):
-        raise Unavailable
+@asynccontextmanager
+async def _unavailable_as_such() -> AsyncIterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if _own_fault(error):
+            raise
+        raise Unavailable from error
+    except (PoolTimeoutError, TimeoutError, OSError) as error:
+        raise Unavailable from error
 
 
 def _state(error: BaseException | None) -> str | None:
@@ -171,8 +171,9 @@ def _state(error: BaseException | None) -> str | None:
     return getattr(getattr(error, "orig", None), "sqlstate", None)
 
 
-def _own_fault(error: DBAPIError, state: str | None) -> bool:
+def _own_fault(error: DBAPIError) -> bool:
     """Whether what was asked is at fault, and not the database or the way there."""
+    state = _state(error)
     if state is None:
         return isinstance(error, (DataError, IntegrityError, ProgrammingError))
     return postgresql.is_own_fault(state)

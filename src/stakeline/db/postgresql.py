@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from stakeline.db.unfit import UnfitDatabase, UnsafeDurability
@@ -15,11 +16,13 @@ from stakeline.db.unfit import UnfitDatabase, UnsafeDurability
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from sqlalchemy.engine import ExceptionContext
+
 OLDEST = 14
 POOL_SIZE = 8
-STATEMENT_S = 2.0
+STATEMENT_S = 1.5
 """How long the server works on one statement, waiting for others' locks included."""
-WHOLE_S = 2.5
+WHOLE_S = 2.0
 """How long a transaction may take, from asking for a connection to the end of COMMIT."""
 IDLE_S = 5.0
 """How long the server lets a transaction hold its locks while nothing comes: its client is gone."""
@@ -112,11 +115,6 @@ class Connections:
                 await conn.execute(_NO_LIMIT)
             yield conn
 
-    async def after(self, state: str | None) -> None:
-        """Forget the connections if this SQLSTATE says that they lead to the wrong server."""
-        if state == _READ_ONLY:  # it was the primary once; the next connection may find the new one
-            await self.engine.dispose()
-
 
 @asynccontextmanager
 async def _cut_at(engine: AsyncEngine, ends_at: float | None) -> AsyncIterator[AsyncConnection]:
@@ -172,7 +170,7 @@ def _create_engine(url: sa.URL, *, prepare: bool) -> AsyncEngine:
             last one, and where a named statement would stay for good.
     """
     unprepared = {} if prepare else {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
-    return create_async_engine(
+    engine = create_async_engine(
         url.set(drivername="postgresql+asyncpg"),
         connect_args={"timeout": STATEMENT_S, "connection_class": _Connection} | unprepared,
         pool_size=POOL_SIZE,
@@ -180,3 +178,14 @@ def _create_engine(url: sa.URL, *, prepare: bool) -> AsyncEngine:
         pool_timeout=STATEMENT_S,
         pool_use_lifo=True,
     )
+    event.listen(engine.sync_engine, "handle_error", _give_up_standby)
+    return engine
+
+
+def _give_up_standby(context: ExceptionContext) -> None:
+    """Count a server that refuses to write as gone: it was the primary once, and is no more.
+
+    The pool's connections are then made anew, and may find the one that is.
+    """
+    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+        context.is_disconnect = True

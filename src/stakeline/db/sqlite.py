@@ -80,9 +80,6 @@ class Connections:
         finally:
             self._turn.release()
 
-    async def after(self, state: str | None) -> None:
-        """Nothing: an error says nothing of the connections."""
-
 
 async def now(_: AsyncConnection) -> int:
     """The host's clock, in microseconds."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
-from stakeline import background, db
+from stakeline import background
 from stakeline.db import Database
 from stakeline.errors import Unavailable
 from stakeline.line_provider import api, api_feed, auto_result, feed
@@ -50,7 +50,7 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             async with database.read() as conn:
                 await feed.read_head(conn)
-                await db.check_writable(conn)
+            await database.check_writable()
         except Unavailable:
             return "the database cannot be used"
         return None
