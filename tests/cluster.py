@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
 T = TypeVar("T")
-_UNPRIVILEGED = "nobody"
+UNPRIVILEGED = "nobody"
 """Who runs the server where the tests run as root, which PostgreSQL refuses to be."""
 _START_S = 30
 
@@ -56,8 +56,8 @@ class Cluster:
         )
         self._as: dict[str, Any] = {"cwd": self.folder}
         if os.geteuid() == 0:
-            self._as |= {"user": _UNPRIVILEGED}
-            shutil.chown(self.folder, _UNPRIVILEGED)
+            self._as |= {"user": UNPRIVILEGED}
+            shutil.chown(self.folder, UNPRIVILEGED)
         self.port = free_port()
         self.url = f"postgresql://stakeline@{HOST}:{self.port}/{{}}"
         programs = binaries()
@@ -139,7 +139,7 @@ def execute(url: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
 
 
 async def _execute(url: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
-    connection = await asyncpg.connect(url, timeout=5)
+    connection = await asyncpg.connect(url, timeout=5, statement_cache_size=0)
     try:
         return [tuple(row) for row in await connection.fetch(statement, *values)]
     finally:
