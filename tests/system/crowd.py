@@ -29,15 +29,20 @@ EVERY_S = 0.1
 class Operator:
     """Runs the line: a new event every 0.1 s, and the result of the eighth before it.
 
+    Args:
+        line: a line-provider.
+        name: what its events' ids begin with.
+        others: line-providers of the same line; requests go to one after another.
+
     Attributes:
         open: the events that have no result yet, oldest first.
         results: what line-provider has acknowledged, by event.
     """
 
-    def __init__(self, line: Service, name: str) -> None:
+    def __init__(self, line: Service, name: str, *others: Service) -> None:
         self.open: list[str] = []
         self.results: dict[str, str] = {}
-        self._line = line
+        self._lines = cycle([line, *others])
         self._name = name
         self._leaves = False
 
@@ -59,18 +64,18 @@ class Operator:
 
     async def _publish(self, n: int) -> str:
         event = {"event_id": f"{self._name}-{n}", "coefficient": COEFFICIENTS[n % 4]}
-        answer = await insist(lambda: self._line.client.post("/events", json=event))
+        answer = await insist(lambda: next(self._lines).client.post("/events", json=event))
         assert answer.status_code in {200, 201}, answer.text
         return event["event_id"]
 
     async def _decide(self, event_id: str, n: int) -> None:
         path, status = f"/events/{event_id}/result", RESULTS[n % 4]
-        answer = await insist(lambda: self._line.client.post(path, json={"status": status}))
+        answer = await insist(lambda: next(self._lines).client.post(path, json={"status": status}))
         assert answer.status_code == 200, answer.text
         if n % 3 == 0:
             status = "LOSE" if status == "WIN" else "WIN"
             correction = {"status": status, "correction": True}
-            answer = await insist(lambda: self._line.client.post(path, json=correction))
+            answer = await insist(lambda: next(self._lines).client.post(path, json=correction))
             assert answer.status_code == 200, answer.text
         self.results[event_id] = status
 

@@ -1,0 +1,119 @@
+"""`--workers`: one service as several processes on one socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx2
+import pytest
+
+from tests.processes import Service, bet_maker, insist, line_provider, running
+from tests.system.checker import all_bets, ask, same_line
+
+if TYPE_CHECKING:
+    from tests.system.checker import Asked
+
+WORKERS = 3
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Service:
+    """A line-provider of several workers, not started yet."""
+    return with_workers(line_provider(tmp_path))
+
+
+def with_workers(service: Service) -> Service:
+    """The service, told to have several workers."""
+    prefix = service.log.name.rpartition("-")[0].replace("-", "_").upper()
+    service.environment[f"{prefix}_WORKERS"] = str(WORKERS)
+    return service
+
+
+def workers_of(service: Service) -> list[int]:
+    """The pids of the workers that run."""
+    pid = service.process.pid
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs, or waits for its end to be noticed."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+async def until_gone(pids: list[int]) -> None:
+    """Return once none of the processes runs."""
+    async with asyncio.timeout(10):
+        while any(map(alive, pids)):
+            await asyncio.sleep(0.02)
+
+
+async def test_a_killed_worker_is_replaced_and_the_others_serve_on(
+    line: Service, tmp_path: Path
+) -> None:
+    """A user who repeats what failed places every bet once, and SIGTERM ends all with status 0."""
+    bets = with_workers(bet_maker(tmp_path, line.url))
+    async with running(line, bets):
+        body = {"event_id": "open", "coefficient": 2}
+        assert (await insist(lambda: line.client.post("/events", json=body))).is_success
+        await same_line(line, bets, ["open"])
+        first = workers_of(bets)
+        assert len(first) == WORKERS
+
+        async def place(user: int) -> list[Asked]:
+            made = []
+            for n in range(40):
+                while True:
+                    with suppress(httpx2.TransportError):
+                        asked = await ask(bets.client, "open", f"{user}-{n}", "1")
+                        if asked.status == 201:
+                            made.append(asked)
+                            break
+                    await asyncio.sleep(0.02)
+            return made
+
+        users = [asyncio.create_task(place(user)) for user in range(5)]
+        await asyncio.sleep(0.2)
+        for pid in first[:2]:
+            os.kill(pid, signal.SIGKILL)
+        placed = [one.bet_id for made in await asyncio.gather(*users) for one in made]
+        assert len(placed) == len(set(placed)) == 200
+        async with asyncio.timeout(20):
+            while len(workers_of(bets)) < WORKERS:
+                await asyncio.sleep(0.05)
+        await bets.until_ready()
+        assert (await all_bets(bets.client)).keys() == set(placed)
+        workers = workers_of(bets)
+        assert await bets.stop() == 0
+        await until_gone(workers)
+
+
+async def test_workers_end_with_the_process_that_started_them(line: Service) -> None:
+    """Killed, it can stop nobody; they notice, and the port is free."""
+    async with running(line):
+        workers = workers_of(line)
+        await line.kill()
+        await until_gone(workers)
+        await line.restart()
+
+
+async def test_a_wrong_setting_ends_all_of_them(tmp_path: Path) -> None:
+    """Workers that cannot start are not tried for ever: their one line is told, exit status 2."""
+    service = line_provider(tmp_path)
+    bets = Service("bet-maker", tmp_path, "line-provider", BET_MAKER_STANDALONE="1")
+    async with running(bets):  # the database is in standalone mode now
+        pass
+    other = with_workers(
+        Service("bet-maker", tmp_path, "line-provider", BET_MAKER_LINE_PROVIDER_URL=service.url)
+    )
+    status, said = await other.command("bet-maker", "--port", "0")
+    assert status == 2
+    assert set(said.splitlines()) == {
+        "BET_MAKER_DATABASE_URL: this database was made in standalone mode"
+    }
