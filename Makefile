@@ -8,7 +8,7 @@ BIN := .venv/bin
 CERTIFICATES := $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt)
 export UV_SYSTEM_CERTS ?= $(if $(CERTIFICATES),true,false)
 
-.PHONY: help setup run test golden machine planted check format lock clean
+.PHONY: help setup run test golden machine replicas planted check format lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -28,8 +28,10 @@ setup: .venv/.ready ## everything into .venv, the stakeline command included
 run: setup ## both services on this machine, on SQLite
 	$(BIN)/stakeline up
 
-test: setup ## all tests, with branch coverage
-	$(BIN)/pytest -n 3 --dist loadgroup --cov --cov-report=term
+test: setup ## all tests on SQLite, then all on a private PostgreSQL, with branch coverage
+	$(BIN)/pytest -n 3 --dist loadgroup --cov --cov-report= --cov-fail-under=0
+	STAKELINE_TESTS_ON=postgresql \
+	  $(BIN)/pytest -n 3 --dist loadgroup --cov --cov-append --cov-report=term
 
 golden: setup ## the example season with faults, by 20 seeds (some 8 minutes)
 	for seed in $$(seq 20); do \
@@ -38,6 +40,9 @@ golden: setup ## the example season with faults, by 20 seeds (some 8 minutes)
 
 machine: setup ## the model-based tests at length: 5,000 runs of 100 steps (most of an hour)
 	STAKELINE_EXAMPLES=5000 STAKELINE_STEPS=100 $(BIN)/pytest tests/machine -rP
+
+replicas: setup ## five processes on one PostgreSQL, killed at random for ten minutes
+	STAKELINE_TESTS_ON=postgresql STAKELINE_KILLS_S=600 $(BIN)/pytest tests/postgresql/test_replicas.py -rP
 
 planted: setup ## plants bugs one by one into a copy; the tests have to catch each (some 20 minutes)
 	$(BIN)/python -m tests.planted
