@@ -34,7 +34,10 @@ NOW = sa.text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bi
 """The database's clock, in microseconds: not of the transaction's start, but of this moment."""
 ONE_MAKER = sa.text("SELECT pg_advisory_xact_lock(7308324465728515173)")
 """Until the transaction ends, one process makes tables."""
-_NO_LIMIT = sa.text("SET LOCAL statement_timeout = 0")
+_NO_LIMITS = sa.text("""
+SELECT set_config('statement_timeout', '0', true),
+       set_config('idle_in_transaction_session_timeout', '0', true)
+""")
 _BEGIN = f"""BEGIN ISOLATION LEVEL READ COMMITTED;
 SET LOCAL statement_timeout = {STATEMENT_S * 1000:.0f};
 SET LOCAL idle_in_transaction_session_timeout = {IDLE_S * 1000:.0f}"""
@@ -100,7 +103,7 @@ class Connections:
 
         Args:
             write: whether it is.
-            long: it may take longer than `WHOLE_S`, any statement of it too.
+            long: it has no limits.
         """
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + WHOLE_S
@@ -112,7 +115,7 @@ class Connections:
             if write:
                 await stack.enter_async_context(conn.begin())
             if long:
-                await conn.execute(_NO_LIMIT)
+                await conn.execute(_NO_LIMITS)
             yield conn
 
 
