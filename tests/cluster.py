@@ -116,20 +116,21 @@ class Cluster:
         shutil.rmtree(self.folder)
 
 
-def database(server: str, folder: Path, name: str) -> str:
+def database(server: str, folder: Path, name: str, template: str = "template1") -> str:
     """The URL of a test's own database, made when it is asked for first.
 
     Args:
         server: a URL with a place for a database's name.
         folder: the test's own.
-        name: of the service.
+        name: tells it from the test's other ones.
+        template: the database that it is made a copy of.
     """
     chosen = "t" + hashlib.sha256(f"{folder.resolve()}/{name}".encode()).hexdigest()[:24]
     found = run(
         _execute(server.format("postgres"), "SELECT 1 FROM pg_database WHERE datname = $1", chosen)
     )
     if not found:
-        run(_execute(server.format("postgres"), f"CREATE DATABASE {chosen}"))
+        run(_execute(server.format("postgres"), f"CREATE DATABASE {chosen} TEMPLATE {template}"))
     return server.format(chosen)
 
 

@@ -34,6 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
         server = Cluster()
         os.environ[databases.SERVER] = server.url
         config.add_cleanup(server.close)
+        databases.make_templates(server.url)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

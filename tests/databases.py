@@ -8,27 +8,74 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import tempfile
 from contextlib import asynccontextmanager, closing
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
+from stakeline.bet_maker.migrations import SCHEMA as BETS
+from stakeline.db import migrating
+from stakeline.line_provider.migrations import SCHEMA as LINE
 from tests import cluster
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from stakeline.db.schema import Schema
+
+SCHEMAS: dict[str, Schema] = {each.service: each for each in (LINE, BETS)}
 ENGINE = os.environ.get("STAKELINE_TESTS_ON", "sqlite")
 SERVER = "STAKELINE_TESTS_SERVER"
 """The environment variable in which a run's processes find its PostgreSQL."""
 
 
-def url_of(folder: Path, name: str) -> str:
-    """The URL of the database that a service of this name has in this test."""
-    if ENGINE == "sqlite":
-        return f"sqlite:///{folder}/{name}.sqlite3"
-    return cluster.database(os.environ[SERVER], folder, name)
+def url_of(folder: Path, name: str, service: str | None = None, server: str | None = None) -> str:
+    """The URL of a test's own database: migrated when it is asked for first, else as it is.
+
+    Args:
+        folder: the test's own.
+        name: what tells it from the test's other ones.
+        service: whose it is; by default the one of this name. Without any it is empty.
+        server: in place of the run's own, that of a PostgreSQL with templates.
+    """
+    if service is None and name in SCHEMAS:
+        service = name
+    if ENGINE == "postgresql":
+        template = "template1" if service is None else _template_of(service)
+        return cluster.database(server or os.environ[SERVER], folder, name, template)
+    file = folder / f"{name}.sqlite3"
+    if service is not None and not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(migrated_file(service))
+    return f"sqlite:///{file}"
+
+
+def make_templates(server: str) -> None:
+    """Make in a PostgreSQL the databases that those of the tests are copies of.
+
+    Args:
+        server: its URL, with a place for a database's name.
+    """
+    for service, schema in SCHEMAS.items():
+        template = _template_of(service)
+        cluster.execute(server.format("postgres"), f"CREATE DATABASE {template}")
+        cluster.run(migrating.migrate(server.format(template), schema))
+
+
+def _template_of(service: str) -> str:
+    return f"template_{service.replace('-', '_')}"
+
+
+@cache
+def migrated_file(service: str) -> bytes:
+    """The SQLite file of a service that was never started."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "template.sqlite3"
+        cluster.run(migrating.migrate(f"sqlite:///{file}", SCHEMAS[service]))
+        return file.read_bytes()
 
 
 def execute(url: str, statement: str) -> list[tuple[Any, ...]]:

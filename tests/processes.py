@@ -56,7 +56,7 @@ class Service:
         launcher: tuple[str, ...] = STAKELINE,
         **settings: str,
     ) -> None:
-        self.database = databases.url_of(folder, database or name)
+        self.database = databases.url_of(folder, database or name, name)
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
         self.log = folder / f"{name}-{self.port}.log"

@@ -19,6 +19,7 @@ from stakeline.bet_maker.app import prepare
 from stakeline.cli import commands
 from stakeline.cli.services import HOST
 from stakeline.db import Database
+from tests import databases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,9 +85,10 @@ def complaint(folder: Path, arguments: tuple[str, ...], settings: dict[str, str]
     The process is real but forked from one that has imported everything: dozens of whole starts
     would take most of a minute.
     """
+    anywhere = {"LINE_PROVIDER_PORT": "0", "BET_MAKER_PORT": "0"}  # others may have the usual ones
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["stakeline.cli.serve", "stakeline.cli.up", __name__])
-    process = processes.Process(target=start_in, args=(folder, arguments, settings))
+    process = processes.Process(target=start_in, args=(folder, arguments, anywhere | settings))
     process.start()
     process.join(PATIENCE_S)
     if process.is_alive():  # it has started, though it should not
@@ -171,7 +173,8 @@ def test_a_port_that_is_taken_is_named(folder: Path, service: str) -> None:
 @pytest.mark.parametrize("standalone", [True, False])
 def test_a_database_of_the_other_mode_is_refused(folder: Path, *, standalone: bool) -> None:
     """What was begun standalone never follows a line, nor the other way round."""
-    asyncio.run(_make_database(folder, standalone=standalone))
+    (folder / "made.sqlite3").write_bytes(databases.migrated_file(BETS))
+    asyncio.run(_found(folder, standalone=standalone))
     settings = {LINE_URL: "http://127.0.0.1:8000"} if standalone else STANDALONE
     said = complaint(
         folder, (BETS,), settings | {"BET_MAKER_DATABASE_URL": "sqlite:///made.sqlite3"}
@@ -180,7 +183,7 @@ def test_a_database_of_the_other_mode_is_refused(folder: Path, *, standalone: bo
     assert ("standalone" if standalone else "following") in said
 
 
-async def _make_database(folder: Path, *, standalone: bool) -> None:
+async def _found(folder: Path, *, standalone: bool) -> None:
     database = Database(f"sqlite:///{folder}/made.sqlite3")
     await prepare(database, standalone=standalone)
     await database.close()
@@ -190,8 +193,8 @@ async def _make_database(folder: Path, *, standalone: bool) -> None:
 def test_a_database_that_another_holds_is_named(folder: Path, service: str) -> None:
     """The start does not wait for ever."""
     prefix = service.replace("-", "_").upper()
+    (folder / "held.sqlite3").write_bytes(databases.migrated_file(service))
     with closing(sqlite3.connect(folder / "held.sqlite3", isolation_level=None)) as other:
-        other.execute("PRAGMA journal_mode = WAL")
         other.execute("BEGIN IMMEDIATE")
         settings = {f"{prefix}_DATABASE_URL": "sqlite:///held.sqlite3"}
         said = complaint(folder, (service,), settings | (STANDALONE if service == BETS else {}))

@@ -14,6 +14,7 @@ from stakeline.bet_maker.app import create_app as create_bet_maker
 from stakeline.bet_maker.settings import Settings as BetMakerSettings
 from stakeline.line_provider.app import create_app as create_line_provider
 from stakeline.line_provider.settings import Settings as LineProviderSettings
+from tests import databases
 from tests.machine.clocks import Host, Time
 from tests.machine.feed_wire import Exchange, FeedWire
 from tests.machine.storage import Storage
@@ -99,6 +100,7 @@ class LineProvider(Service):
     def __init__(self, time: Time, folder: Path) -> None:
         super().__init__(Host(time))
         self.file = folder / "line-provider.sqlite3"
+        self.file.write_bytes(databases.migrated_file("line-provider"))
 
     def _create(self) -> FastAPI:
         app = create_line_provider(
@@ -122,6 +124,7 @@ class BetMaker(Service):
     ) -> None:
         super().__init__(Host(time))
         self.file = folder / "bet-maker.sqlite3"
+        self.file.write_bytes(databases.migrated_file("bet-maker"))
         self._line, self._answers = line, answers
         self._go = asyncio.Event()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import databases
 from tests.cluster import Cluster
 
 if TYPE_CHECKING:
@@ -27,5 +28,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def cluster() -> Iterator[Cluster]:
     """A server of these tests' own, which they may stop, freeze and spoil."""
     server = Cluster()
+    databases.make_templates(server.url)
     yield server
     server.close()

@@ -14,7 +14,8 @@ from stakeline.bet_maker.settings import Settings as BetMaker
 from stakeline.db import Database
 from stakeline.line_provider.app import create_app as create_line_provider
 from stakeline.line_provider.settings import Settings as LineProvider
-from tests.cluster import Cluster, database, execute
+from tests.cluster import Cluster, execute
+from tests.databases import url_of
 from tests.pooler import pooler
 from tests.serving import serving, until_known, until_ready
 
@@ -37,7 +38,7 @@ async def test_two_of_each_service_share_two_connections(
     pooled: str, cluster: Cluster, tmp_path: Path
 ) -> None:
     """Events, bets with their repeats, results: all as it should be, and nothing stays behind."""
-    past = [database(cluster.url, tmp_path, name) for name in ("line-provider", "bet-maker")]
+    past = [url_of(tmp_path, name, server=cluster.url) for name in ("line-provider", "bet-maker")]
     urls = [pooled.format(url.rpartition("/")[2]) for url in past]
     async with AsyncExitStack() as stack:
         lines = [
@@ -86,7 +87,7 @@ async def test_nothing_prepared_or_set_stays_on_the_shared_connections(
     pooled: str, cluster: Cluster, tmp_path: Path
 ) -> None:
     """The next client of a connection finds it as the server gave it."""
-    past = database(cluster.url, tmp_path, "line-provider")
+    past = url_of(tmp_path, "line-provider", server=cluster.url)
     url = pooled.format(past.rpartition("/")[2])
     async with serving(create_line_provider(LineProvider(database_url=url))) as line:
         for n in range(20):
@@ -104,7 +105,7 @@ async def test_without_a_pooler_statements_are_prepared_once(
     cluster: Cluster, pooled: str, tmp_path: Path
 ) -> None:
     """Which of the two it is, is found out when the database is opened."""
-    url = database(cluster.url, tmp_path, "line-provider")
+    url = url_of(tmp_path, "line-provider", server=cluster.url)
     through = pooled.format(url.rpartition("/")[2])
     counts = []
     for each in (url, through):

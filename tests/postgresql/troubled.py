@@ -13,7 +13,7 @@ from stakeline.bet_maker.app import create_app as create_bet_maker
 from stakeline.bet_maker.settings import Settings as BetMaker
 from stakeline.line_provider.app import create_app as create_line_provider
 from stakeline.line_provider.settings import Settings as LineProvider
-from tests.cluster import database
+from tests.databases import url_of
 from tests.serving import Served, serving, until_ready
 from tests.wire import Wire
 
@@ -112,7 +112,9 @@ async def in_time(answering: Awaitable[httpx2.Response]) -> httpx2.Response:
 @asynccontextmanager
 async def troubled(cluster: Cluster, folder: Path) -> AsyncIterator[Troubled]:
     """Both services, ready, with the event `open` on the line."""
-    past = tuple(database(cluster.url, folder, name) for name in ("line-provider", "bet-maker"))
+    past = tuple(
+        url_of(folder, name, server=cluster.url) for name in ("line-provider", "bet-maker")
+    )
     async with Wire(past[0]).up() as wire:
         port = f":{urlsplit(wire.url).port}/"
         lines, bets = (url.replace(f":{cluster.port}/", port) for url in past)

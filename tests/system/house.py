@@ -15,7 +15,7 @@ from stakeline.bet_maker.app import prepare
 from stakeline.db import Database
 from stakeline.errors import Problem
 from stakeline.line_provider import events, feed
-from stakeline.line_provider.tables import metadata
+from tests import databases
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -34,11 +34,10 @@ class House:
         """Make both databases."""
         self._stack = AsyncExitStack()
         folder = Path(self._stack.enter_context(TemporaryDirectory()))
-        self._ours = Database(f"sqlite:///{folder}/line.sqlite3")
-        self._theirs = Database(f"sqlite:///{folder}/bets.sqlite3")
+        self._ours = Database(databases.url_of(folder, "line-provider"))
+        self._theirs = Database(databases.url_of(folder, "bet-maker"))
         self._stack.push_async_callback(self._ours.close)
         self._stack.push_async_callback(self._theirs.close)
-        await self._ours.create(metadata)
         await feed.found_log(self._ours)
         await prepare(self._theirs, standalone=False)
         async with self._ours.read() as conn:

@@ -35,7 +35,8 @@ def file(tmp_path: Path) -> Path:
 async def database(file: Path) -> AsyncIterator[Database]:
     """A database with a table of marks."""
     database = Database(f"sqlite:///{file}")
-    await database.create(metadata)
+    async with database.write() as conn:
+        await conn.run_sync(metadata.create_all)
     yield database
     await database.close()
 
@@ -74,16 +75,6 @@ async def test_the_disk_has_what_was_committed(database: Database) -> None:
             for name in ("journal_mode", "synchronous", "foreign_keys")
         ]
     assert modes == ["wal", 2, 1]
-
-
-async def test_tables_are_made_once(database: Database, file: Path) -> None:
-    """Several processes may start at once; what is there stays."""
-    await mark(database, 1)
-    others = [Database(f"sqlite:///{file}") for _ in range(3)]
-    await asyncio.gather(*(other.create(metadata) for other in others))
-    assert await marked(others[0]) == [1]
-    for other in others:
-        await other.close()
 
 
 async def test_writers_of_a_process_take_turns(database: Database) -> None:

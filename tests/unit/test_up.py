@@ -89,12 +89,11 @@ def test_a_wrong_setting_stops_both(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_database_that_cannot_be_opened_is_told_once(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The service names the setting, `up` adds nothing to that, and the other one is stopped."""
+    """Its setting is named before anything is started."""
     (tmp_path / "bet-maker.sqlite3").mkdir()
-    assert up.run(tmp_path, 0, 0) == services.WRONG_SETTING
-    told = capfd.readouterr().err
-    assert "BET_MAKER_DATABASE_URL: " in told
-    assert "stakeline up" not in told
+    with pytest.raises(WrongSetting, match="BET_MAKER_DATABASE_URL: "):
+        up.run(tmp_path, 0, 0)
+    assert capfd.readouterr().err == ""
 
 
 async def test_a_service_that_does_not_become_ready_is_told(

@@ -11,10 +11,10 @@ from prometheus_client import CollectorRegistry
 from stakeline.bet_maker import api, api_bets, events, users
 from stakeline.bet_maker.follower import Follower
 from stakeline.bet_maker.line import Line
+from stakeline.bet_maker.migrations import SCHEMA
 from stakeline.bet_maker.standalone import Standalone
-from stakeline.bet_maker.tables import metadata
 from stakeline.bet_maker.writer import Writer
-from stakeline.db import Database
+from stakeline.db import Database, schema
 from stakeline.errors import Unavailable
 from stakeline.settings import WrongSetting
 from stakeline.web import application
@@ -77,12 +77,13 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 async def prepare(database: Database, *, standalone: bool) -> None:
-    """Make what is missing in the database: tables, the anonymous user, the cursor with the mode.
+    """Make what is missing in the database: the anonymous user, the cursor with the mode.
 
     Raises:
+        WrongSchema: its schema is not one that this code runs on.
         WrongSetting: it was made in the other mode.
     """
-    await database.create(metadata)
+    await schema.check(database, SCHEMA)
     async with database.write() as conn:
         await users.found(conn)
         mode = await events.found_cursor(conn, "standalone" if standalone else "following")

@@ -122,6 +122,19 @@ def resync() -> None:
     raise typer.Exit(serve.resync())
 
 
+@stakeline.command("migrate")
+def migrate_databases(
+    service: Annotated[
+        Literal["line-provider", "bet-maker"] | None,
+        typer.Argument(help="Whose database; both by default.", show_default=False),
+    ] = None,
+) -> None:
+    """Bring databases to the schema that the services need; safe while services run."""
+    from stakeline.cli import migrate
+
+    migrate.run(service)
+
+
 @stakeline.command("import")
 def import_file(
     file: File,

@@ -92,6 +92,8 @@ def resync() -> int:
     except (FeedUnreachable, UnreadableItem, Problem) as error:
         typer.echo(f"resync: {error} Nothing was changed.", err=True)
         return 1
+    except UnfitDatabase as error:
+        raise WrongSetting(f"BET_MAKER_DATABASE_URL: {error}") from None
     typer.echo(f"following epoch {cursor.epoch} from seq {cursor.seq}")
     return 0
 

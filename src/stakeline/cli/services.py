@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
-from stakeline.settings import WrongSetting
+from stakeline.cli import databases, migrate
 from stakeline.web.serving import bind
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ async def running(
     private: bool = False,
     hold: bool = False,
 ) -> AsyncIterator[Running]:
-    """Both services on SQLite, ready to serve; stopped at the end of the block.
+    """Both services, their databases migrated, ready to serve; stopped at the end of the block.
 
     Args:
         data_dir: where their databases are; None for where their settings say.
@@ -84,6 +84,7 @@ async def running(
 
     Raises:
         OSError: a port is taken.
+        WrongSetting: a database could not be migrated; the message names its setting.
         ServiceFailed: one ended instead of becoming ready; it has said why on standard error.
     """
     processes: dict[str, Process] = {}
@@ -108,6 +109,8 @@ async def running(
                     await begin(service)
                     await wait_until_ready(service, at[service], processes[service])
 
+            for name in migrate.SCHEMAS:
+                await migrate.migrate(name, environment)
             for service in sockets:
                 await begin(service)
             if not hold:
@@ -132,22 +135,11 @@ def _environment(data_dir: Path | None, line_provider: str, *, private: bool) ->
     }
     environment["BET_MAKER_LINE_PROVIDER_URL"] = line_provider
     if data_dir is not None:
-        environment["LINE_PROVIDER_DATABASE_URL"] = database_url(data_dir, "line-provider")
-        environment["BET_MAKER_DATABASE_URL"] = database_url(data_dir, "bet-maker")
+        environment["LINE_PROVIDER_DATABASE_URL"] = databases.url_in(data_dir, "line-provider")
+        environment["BET_MAKER_DATABASE_URL"] = databases.url_in(data_dir, "bet-maker")
     if private:
         environment["LINE_PROVIDER_LOG_LEVEL"] = environment["BET_MAKER_LOG_LEVEL"] = "ERROR"
     return environment
-
-
-def database_url(data_dir: Path, service: str) -> str:
-    """The URL of a service's database in this folder.
-
-    Raises:
-        WrongSetting: no URL can name a file there.
-    """
-    if "?" in str(data_dir.absolute()):  # what follows would be options, both services one file
-        raise WrongSetting("--data-dir: the path of a database must not have a question mark")
-    return f"sqlite:///{data_dir.absolute() / f'{service}.sqlite3'}"
 
 
 async def start(

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from stakeline import settings
 from stakeline.bet_maker.settings import Settings as BetMakerSettings
-from stakeline.cli import services
+from stakeline.cli import databases, services
 from stakeline.cli.services import Running, ServiceFailed
 from stakeline.line_provider.settings import Settings as LineProviderSettings
 from stakeline.settings import WrongSetting
@@ -38,7 +38,7 @@ def run(data_dir: Path | None, line_provider_port: int, bet_maker_port: int) -> 
     if data_dir is not None:
         if data_dir.exists() and not data_dir.is_dir():
             raise WrongSetting("--data-dir: is not a folder")
-        services.database_url(data_dir, "line-provider")  # or it cannot be named
+        databases.url_in(data_dir, "line-provider")  # or it cannot be named
     return asyncio.run(_up(data_dir, line_provider_port, bet_maker_port))
 
 

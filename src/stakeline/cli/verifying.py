@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from stakeline import db, ids
-from stakeline.bet_maker.settings import Settings as BetMakerSettings
-from stakeline.cli import calls, services
-from stakeline.line_provider.settings import Settings as LineProviderSettings
+from stakeline import ids
+from stakeline.cli import calls, databases
 from stakeline.settings import WrongSetting
 from stakeline.verification import proof, telling
 from stakeline.verification.proof import Watch
@@ -42,9 +39,9 @@ def verify(data_dir: Path | None, only: Only | None, *, as_json: bool) -> int:
     Raises:
         WrongSetting: a setting names no database.
     """
-    databases = databases_of(data_dir, only)
+    chosen = databases_of(data_dir, only)
     try:
-        report = asyncio.run(_verify(databases))
+        report = asyncio.run(_verify(chosen))
     except Unverifiable as error:
         typer.echo(f"stakeline verify: {error}", err=True)
         return UNVERIFIABLE
@@ -73,8 +70,8 @@ def explain(bet_id: str, data_dir: Path | None, only: Only | None) -> int:
     """
     if only == "line-provider":
         raise WrongSetting("--only: a bet is in bet-maker's database")
-    bets = _url("bet-maker", BetMakerSettings, data_dir)
-    line = None if only else _url("line-provider", LineProviderSettings, data_dir)
+    bets = databases.url_of("bet-maker", data_dir)
+    line = None if only else databases.url_of("line-provider", data_dir)
     try:
         bet_id = ids.parse_bet_id(bet_id)
     except ValueError as error:
@@ -92,14 +89,14 @@ def explain(bet_id: str, data_dir: Path | None, only: Only | None) -> int:
     return CLEAN
 
 
-async def _verify(databases: Databases) -> Report:
+async def _verify(chosen: Databases) -> Report:
     with calls.progress() as bar:
         task = bar.add_task("verifying", total=None)
         watch = Watch(
             begin=lambda rows: bar.update(task, total=rows),
             advance=lambda rows: bar.advance(task, rows),
         )
-        return await proof.verify(databases, watch)
+        return await proof.verify(chosen, watch)
 
 
 def databases_of(data_dir: Path | None, only: Only | None = None) -> Databases:
@@ -110,23 +107,7 @@ def databases_of(data_dir: Path | None, only: Only | None = None) -> Databases:
     """
     line = bets = None
     if only != "bet-maker":
-        line = _url("line-provider", LineProviderSettings, data_dir)
+        line = databases.url_of("line-provider", data_dir)
     if only != "line-provider":
-        bets = _url("bet-maker", BetMakerSettings, data_dir)
+        bets = databases.url_of("bet-maker", data_dir)
     return Databases(line, bets)
-
-
-def _url(
-    service: Only,
-    settings: type[LineProviderSettings | BetMakerSettings],
-    data_dir: Path | None,
-) -> str:
-    """Where a service has its database; its other settings are of no matter here."""
-    if data_dir is not None:
-        return services.database_url(data_dir, service)
-    name = f"{service.replace('-', '_').upper()}_DATABASE_URL"
-    try:
-        url = os.environ.get(name, settings.model_fields["database_url"].default)
-        return db.check_url(url)
-    except ValueError as error:
-        raise WrongSetting(f"{name}: {error}") from None

@@ -137,13 +137,6 @@ class Database:
                 await conn.invalidate()  # the next connection may find the primary
                 raise Unavailable
 
-    async def create(self, metadata: sa.MetaData) -> None:
-        """Make the tables that are not there yet; safe when several processes start at once."""
-        async with self.write(long=True) as conn:
-            if conn.dialect.name == "postgresql":
-                await conn.execute(postgresql.ONE_MAKER)
-            await conn.run_sync(metadata.create_all)
-
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()

@@ -33,7 +33,7 @@ _READ_ONLY = "25006"
 NOW = sa.text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)")
 """The database's clock, in microseconds: not of the transaction's start, but of this moment."""
 ONE_MAKER = sa.text("SELECT pg_advisory_xact_lock(7308324465728515173)")
-"""Until the transaction ends, one process makes tables."""
+"""Until the transaction ends, one process migrates this database."""
 _NO_LIMITS = sa.text("""
 SELECT set_config('statement_timeout', '0', true),
        set_config('idle_in_transaction_session_timeout', '0', true)
@@ -151,6 +151,11 @@ def check(url: sa.URL) -> None:
 async def now(conn: AsyncConnection) -> int:
     """The server's clock, in microseconds."""
     return int((await conn.execute(NOW)).scalar_one())
+
+
+def lock_timeout(wait_s: float) -> sa.TextClause:
+    """The statement after which, until its transaction ends, no lock is waited for any longer."""
+    return sa.text(f"SET LOCAL lock_timeout = {wait_s * 1000:.0f}")
 
 
 async def writable(conn: AsyncConnection) -> bool:

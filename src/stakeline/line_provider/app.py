@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry
 
 from stakeline import background
-from stakeline.db import Database
+from stakeline.db import Database, schema
 from stakeline.errors import Unavailable
 from stakeline.line_provider import api, api_feed, auto_result, feed
 from stakeline.line_provider.line import Line
-from stakeline.line_provider.tables import metadata
+from stakeline.line_provider.migrations import SCHEMA
 from stakeline.web import application
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def create_app(settings: Settings) -> FastAPI:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(database.close)
             await database.open(allow_unsafe=settings.allow_unsafe_durability)
-            await database.create(metadata)
+            await schema.check(database, SCHEMA)
             await feed.found_log(database)
             if settings.auto_result == "random":
                 decide = auto_result.decide_for_ever(line)

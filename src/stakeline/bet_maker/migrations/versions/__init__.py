@@ -1,0 +1,1 @@
+"""bet-maker's migrations, in order; CONTRIBUTING.md says how another is added."""

@@ -1,0 +1,1 @@
+"""line-provider's migrations, in order; CONTRIBUTING.md says how another is added."""
