@@ -11,11 +11,14 @@ import pytest
 
 from stakeline.bet_maker.app import create_app as create_bet_maker
 from stakeline.bet_maker.settings import Settings as BetMaker
-from stakeline.db import Database
+from stakeline.db import Database, migrating
+from stakeline.db.schema import Moved
 from stakeline.line_provider.app import create_app as create_line_provider
 from stakeline.line_provider.settings import Settings as LineProvider
 from tests.cluster import Cluster, execute
 from tests.databases import url_of
+from tests.migrations.catalogs import catalog
+from tests.migrations.schemas import schema_of, with_next
 from tests.pooler import pooler
 from tests.serving import serving, until_known, until_ready
 
@@ -99,6 +102,29 @@ async def test_nothing_prepared_or_set_stays_on_the_shared_connections(
         assert prepared == [(0,)]
         (left,) = execute(url, "SELECT current_setting('statement_timeout')")
         assert left == ("0",)
+
+
+async def test_migrations_take_the_shared_connections(
+    pooled: str, cluster: Cluster, tmp_path: Path
+) -> None:
+    """Several at once, and one that stands apart: no lock is of the session, none is left."""
+    url = url_of(tmp_path, "empty", server=cluster.url)
+    through = pooled.format(url.rpartition("/")[2])
+    index = "'events_by_name', 'events', ['name'], postgresql_concurrently=True"
+    needed = with_next(
+        schema_of("line-provider"),
+        tmp_path,
+        f"op.create_index({index})",
+        more="stands_apart = True",
+    )
+    before = needed.number - 1
+    moved = await asyncio.gather(*(migrating.migrate(through, needed, before) for _ in range(2)))
+    assert sorted(each.before for each in moved) == [0, before]
+    assert await migrating.migrate(through, needed) == Moved(before, needed.number)
+    made = {fact[2] for fact in catalog(url) if fact[0] == "index"}
+    assert "events_by_name" in made
+    held = execute(url, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+    assert held == [(0,)]
 
 
 async def test_without_a_pooler_statements_are_prepared_once(
