@@ -29,6 +29,10 @@ UNPRIVILEGED = "nobody"
 _START_S = 30
 
 
+_made: dict[Path, list[str]] = {}
+"""The databases that this process has made, by the folder of the test they are for."""
+
+
 def binaries() -> Path:
     """The folder of PostgreSQL's programs: the system's newest, or those of a Python package."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=_major)
@@ -131,7 +135,14 @@ def database(server: str, folder: Path, name: str, template: str = "template1") 
     )
     if not found:
         run(_execute(server.format("postgres"), f"CREATE DATABASE {chosen} TEMPLATE {template}"))
+        _made.setdefault(folder.resolve(), []).append(chosen)
     return server.format(chosen)
+
+
+def forget(server: str, folder: Path) -> None:
+    """Drop the databases that were made for a test, if any were."""
+    for chosen in _made.pop(folder.resolve(), ()):
+        run(_execute(server.format("postgres"), f"DROP DATABASE IF EXISTS {chosen} WITH (FORCE)"))
 
 
 def execute(url: str, statement: str, *values: object) -> list[tuple[Any, ...]]:

@@ -11,11 +11,11 @@ import pytest
 import structlog
 
 from tests import databases
-from tests.cluster import Cluster
+from tests.cluster import Cluster, forget
 from tests.serving import Served, bet_maker, line_provider, serving, until_ready
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Generator
     from pathlib import Path
 
 # Not structlog's own default: its tracebacks show every local, which takes seconds each.
@@ -43,6 +43,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     others = [item for item in items if other in item.keywords]
     config.hook.pytest_deselected(items=others)
     items[:] = [item for item in items if item not in others]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    """Drop a test's databases once all that used them is gone: together they would fill memory."""
+    folder = getattr(item, "funcargs", {}).get("tmp_path")
+    yield
+    if folder is not None and databases.SERVER in os.environ:
+        forget(os.environ[databases.SERVER], folder)
 
 
 @dataclass(frozen=True, slots=True)
