@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
 import pytest
 
@@ -16,29 +17,45 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_the_docs_need_no_internet(sample: Served) -> None:
-    """Every script, style and icon of the page comes from the service itself."""
-    page = (await sample.get("/docs")).text
-    needed = re.findall(r'(?:src|href)="([^"]+)"', page)
-    assert len(needed) >= 3
+@pytest.mark.parametrize("page", ["/docs", "/docs/"])
+async def test_the_docs_need_no_internet(sample: Served, page: str) -> None:
+    """Every script, style and icon of the page comes from the service itself, and the schema."""
+    needed = await named_by_the_docs(sample, page)
+    assert len(needed) >= 4
     for address in needed:
-        assert address.startswith("/docs/assets/")
-        assert len((await sample.get(address)).content) > 500
-    assert "url: '/openapi.json'" in page
+        path = urljoin(page, address)
+        assert path == "/openapi.json" or path.startswith("/docs/assets/")
+        assert len((await sample.get(path)).content) > 500
 
 
-async def test_the_docs_hold_behind_a_prefix() -> None:
-    """Behind a gateway that takes its prefix off, all the page names is found there."""
+@pytest.mark.parametrize("page", ["/any/prefix/docs", "/any/prefix/docs/"])
+async def test_the_docs_hold_behind_any_prefix(sample: Served, page: str) -> None:
+    """Behind a gateway that takes a prefix off, all the page names is found there, calls too."""
+    needed = await named_by_the_docs(sample, page.removeprefix("/any/prefix"))
+    assert len(needed) >= 4
+    for address in needed:
+        path = urljoin(page, address)
+        assert path.startswith("/any/prefix/")
+        assert (await sample.get(path.removeprefix("/any/prefix"))).is_success, path
+    servers = (await sample.get("/openapi.json")).json()["servers"]
+    assert [urljoin("/any/prefix/openapi.json", server["url"]) for server in servers] == [
+        "/any/prefix/"
+    ]
+
+
+async def test_the_schema_names_the_prefix_of_the_settings() -> None:
+    """Who takes the schema elsewhere learns of the one gateway that the settings name."""
     async with serving(create_app("/line-provider")) as served:
-        page = (await served.get("/docs")).text
-        needed = [*re.findall(r'(?:src|href)="([^"]+)"', page), *re.findall(r"url: '(.+?)'", page)]
-        assert len(needed) >= 4
-        for address in needed:
-            assert address.startswith("/line-provider/")
-            passed_on = address.removeprefix("/line-provider")
-            assert (await served.get(passed_on)).is_success, passed_on
         servers = (await served.get("/openapi.json")).json()["servers"]
         assert servers == [{"url": "/line-provider"}]
+        for address in await named_by_the_docs(served, "/docs"):
+            assert (await served.get(urljoin("/docs", address))).is_success, address
+
+
+async def named_by_the_docs(served: Served, path: str) -> list[str]:
+    """Every address that the page of the docs names."""
+    page = (await served.get(path)).text
+    return [*re.findall(r'(?:src|href)="([^"]+)"', page), *re.findall(r"url: '(.+?)'", page)]
 
 
 async def test_the_schema_tells_of_problems(sample: Served) -> None:

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from stakeline import strictjson
-from stakeline.web import problems
+from stakeline.web import links, problems
 from stakeline.web.observing import Observing
 from stakeline.web.reading import JsonRoute
 
@@ -64,6 +64,9 @@ def create(
         redoc_url=None,
         redirect_slashes=False,
         responses=problems.PROBLEMS,
+        # Beside the schema itself, so that "Try it out" asks at the address the page came from,
+        # whichever gateway's prefix that has.
+        servers=None if root_path else [{"url": "."}],
     )
     app.state.draining = False
     app.state.root_path = root_path  # `serving.Server` puts it into every request
@@ -102,13 +105,12 @@ def _service_calls(
 
     @router.get("/docs", include_in_schema=False)
     async def docs(request: Request) -> HTMLResponse:
-        prefix = request.scope.get("root_path", "").rstrip("/")
         return get_swagger_ui_html(
-            openapi_url=f"{prefix}/openapi.json",
+            openapi_url=links.beside(request, "openapi.json"),
             title=app.title,
-            swagger_js_url=f"{prefix}/docs/assets/swagger-ui-bundle.js",
-            swagger_css_url=f"{prefix}/docs/assets/swagger-ui.css",
-            swagger_favicon_url=f"{prefix}/docs/assets/favicon-32x32.png",
+            swagger_js_url=links.beside(request, "docs/assets/swagger-ui-bundle.js"),
+            swagger_css_url=links.beside(request, "docs/assets/swagger-ui.css"),
+            swagger_favicon_url=links.beside(request, "docs/assets/favicon-32x32.png"),
         )
 
     return router

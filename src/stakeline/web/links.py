@@ -21,7 +21,12 @@ def next_link(request: Request, cursor: str | None) -> dict[str, str]:
 
 def location(request: Request, path: str) -> dict[str, str]:
     """The `Location` header for `path`, which is relative to the request's without a last slash."""
-    return {"Location": ("../" if "stakeline.slashed" in request.scope else "") + path}
+    return {"Location": beside(request, path)}
+
+
+def beside(request: Request, path: str) -> str:
+    """The relative address of `path`, which is relative to the request's without a last slash."""
+    return ("../" if "stakeline.slashed" in request.scope else "") + path
 
 
 def read_event_cursor(cursor: str | None) -> tuple[int, str]:
