@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from stakeline.bet_maker.bets import Asked
     from stakeline.errors import Problem
 
+_MOST_REPEATS = 3
+
 # The group travels as one JSON parameter, so the statement is the same for any size of group.
 _GROUP = {
     "sqlite": """
@@ -86,6 +88,20 @@ async def accept(
     A key that was used before answers with its bet (`replayed`) or refuses, whatever the state of
     the feed; so does the later one of two equal keys in the group.
     """
+    answers = await _judge(conn, group, standalone=standalone)
+    for _ in range(_MOST_REPEATS):
+        moved = [n for n, answer in enumerate(answers) if isinstance(answer, _LineMoved)]
+        if not moved:
+            break
+        again = await _judge(conn, [group[n] for n in moved], standalone=standalone)
+        for n, answer in zip(moved, again, strict=True):
+            answers[n] = answer
+    return answers
+
+
+async def _judge(
+    conn: AsyncConnection, group: Sequence[Asked], *, standalone: bool
+) -> list[Bet | Problem]:
     fresh = [asked for asked in group if asked.stamp.fresh]
     accepted: dict[str, sa.Row[Any]] = {}
     if fresh:
@@ -102,6 +118,10 @@ async def accept(
         else _as_bet(asked, accepted[asked.bet_id])
         for asked in group
     ]
+
+
+class _LineMoved(errors.Unavailable):
+    """The line changed while the bet was judged; repeat the request with its key."""
 
 
 class _Reasons:
@@ -149,7 +169,11 @@ class _Reasons:
             or asked.stamp.placed_at >= event.closed_at
         ):
             return errors.BettingClosed()
-        return errors.PriceChanged(coefficient=money.decimal(event.coefficient))
+        # Perhaps nothing speaks against it now: the event came, or its price came back, between
+        # the two statements, each of which sees what was committed before it (not so on SQLite).
+        moved = asked.takes(event.coefficient)
+        price = money.decimal(event.coefficient)
+        return _LineMoved() if moved else errors.PriceChanged(coefficient=price)
 
 
 def _as_parameter(asked: Asked) -> list[object]:

@@ -53,6 +53,13 @@ class Asked:
     accept: Accept
     stamp: Stamp
 
+    def takes(self, coefficient: int | None) -> bool:
+        """Whether the price is one that the user asked for."""
+        if self.accept == "any" or coefficient is None or self.asked_coefficient is None:
+            return self.accept == "any"
+        better = self.accept == "better" and coefficient > self.asked_coefficient
+        return better or coefficient == self.asked_coefficient
+
     def same_body(self, bet: sa.Row[Any]) -> bool:
         """Whether the stored bet came of the same request."""
         return (self.event_id, self.amount, self.asked_coefficient, self.accept) == (
