@@ -8,7 +8,7 @@ BIN := .venv/bin
 CERTIFICATES := $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt)
 export UV_SYSTEM_CERTS ?= $(if $(CERTIFICATES),true,false)
 
-.PHONY: help setup run test golden machine replicas planted check format lock clean
+.PHONY: help setup run test golden machine replicas planted test-compose test-fresh check format lock env clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -47,6 +47,12 @@ replicas: setup ## five processes on one PostgreSQL, killed at random for ten mi
 planted: setup ## plants bugs one by one into a copy; the tests have to catch each (some 20 minutes)
 	$(BIN)/python -m tests.planted
 
+test-compose: setup ## all containers: the gateway, confinement, a season while each is killed
+	$(BIN)/pytest tests/compose -o timeout=600
+
+test-fresh: ## README's two commands in a bare container, from a clone of what is committed
+	tests/fresh/run
+
 check: setup ## style, types, import contracts, dependencies
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -61,6 +67,15 @@ format: setup ## lay the code out and mend what can be mended
 lock: | $(filter .uv/bin/uv,$(UV)) ## pin every dependency, with hashes, for every platform
 	$(UV) pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
 	  --python-version 3.11 --group dev pyproject.toml -o requirements.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
+	  --python-version 3.11 --constraint requirements.lock pyproject.toml -o requirements-run.lock
+
+env: .env ## the passwords that docker compose starts with, made up, in .env
+
+.env: # never over one that is there: PostgreSQL keeps the passwords it was set up with
+	@(umask 077 && for name in POSTGRES LINE_PROVIDER_DATABASE BET_MAKER_DATABASE RABBITMQ; do \
+	  echo "STAKELINE_$${name}_PASSWORD=$$($(PYTHON) -c 'import secrets; print(secrets.token_hex(24))')"; \
+	done >$@.new) && mv $@.new $@
 
 clean: ## forget what setup and the tools made
 	rm -rf .venv .uv .*_cache .hypothesis .coverage* dist
