@@ -1,0 +1,149 @@
+"""The containers of compose.yaml under a project name, ports and passwords of the tests' own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+
+from tests.ports import HOST, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[2]
+REPLICAS = ("line-provider", "bet-maker")
+PATIENCE_S = 120
+"""How long containers may take to be as they should."""
+
+
+class Stack:
+    """The whole of it, once `up` has returned.
+
+    Args:
+        folder: where its `.env` is kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.project = f"stakeline-test-{os.getpid()}"
+        self._env = folder / ".env"
+        subprocess.run(["make", "-s", "-C", folder, "-f", ROOT / "Makefile", "env"], check=True)
+        self._ports = {name: free_port() for name in ("HTTP", "LINE_PROVIDER", "BET_MAKER")}
+        with self._env.open("a") as env:
+            env.writelines(f"STAKELINE_{name}_PORT={port}\n" for name, port in self._ports.items())
+        self.gateway = self._url("HTTP")
+        self.line_provider = self._url("LINE_PROVIDER")
+        self.bet_maker = self._url("BET_MAKER")
+        self.client = httpx2.Client(timeout=30, trust_env=False)
+
+    def _url(self, name: str) -> str:
+        return f"http://{HOST}:{self._ports[name]}"
+
+    def compose(self, *words: str) -> str:
+        """What a `docker compose` command prints; it must succeed."""
+        start = ("docker", "compose", "--project-name", self.project, "--env-file", str(self._env))
+        done = subprocess.run(
+            [*start, *words],
+            cwd=ROOT,
+            env=_clean_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{' '.join(words)}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def up(self, *words: str) -> None:
+        """README's command."""
+        self.compose("up", "--build", "--wait", *words)
+
+    def remove(self) -> None:
+        """Leave nothing behind: containers, networks, volumes, images."""
+        self.client.close()
+        self.compose("down", "--volumes", "--remove-orphans", "--rmi", "local", "--timeout", "20")
+
+    def logs(self) -> str:
+        """What all containers said last."""
+        return self.compose("logs", "--no-color", "--tail", "150")
+
+    def containers(self, *services: str) -> list[Container]:
+        """Those that run, of these services or of all."""
+        return [Container(name) for name in self.compose("ps", "--quiet", *services).split()]
+
+    def image(self, service: str) -> str:
+        """The id of the image that the service's containers are made of."""
+        return str(self.containers(service)[0].inspect()["Image"])
+
+    def exec(self, service: str, *words: str, user: str | None = None) -> tuple[int, str]:
+        """The status and output of a command in one of the service's containers."""
+        return self.containers(service)[0].exec(*words, user=user)
+
+    def until_heard(self, event_id: str) -> None:
+        """Return once bet-maker knows the event."""
+        url = f"{self.bet_maker}/events/{event_id}"
+        until(lambda: self.client.get(url).is_success, "bet-maker does not hear of the event")
+
+
+class Container:
+    """One container."""
+
+    def __init__(self, container_id: str) -> None:
+        self.id = container_id
+        self.service = str(self.inspect()["Config"]["Labels"]["com.docker.compose.service"])
+        self.name = str(self.inspect()["Name"]).removeprefix("/")
+
+    def inspect(self) -> dict[str, Any]:
+        """All that Docker knows of it."""
+        (known,) = json.loads(docker("inspect", self.id))
+        return dict(known)
+
+    def exec(self, *words: str, user: str | None = None) -> tuple[int, str]:
+        """The status and output of a command in it."""
+        given = [] if user is None else ["--user", user]
+        done = subprocess.run(
+            ["docker", "exec", *given, self.id, *words], capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def kill(self) -> None:
+        """End its first process by SIGKILL from outside, as a crash: `docker kill` is an order."""
+        with suppress(ProcessLookupError):
+            os.kill(self.inspect()["State"]["Pid"], signal.SIGKILL)
+
+    def until_healthy_again(self, restarts: int) -> None:
+        """Return once it was restarted more than so many times and is healthy."""
+        until(lambda: self._is_healthy(restarts), f"{self.name} is not healthy again")
+
+    def _is_healthy(self, restarts: int) -> bool:
+        known = self.inspect()
+        healthy: bool = known["State"]["Health"]["Status"] == "healthy"
+        return healthy and known["RestartCount"] > restarts
+
+
+def until(holds: Callable[[], bool], otherwise: str, within_s: float = PATIENCE_S) -> None:
+    """Return once `holds()` is true; fail with a sentence if it never is."""
+    give_up_at = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < give_up_at, otherwise
+        time.sleep(0.1)
+
+
+def docker(*words: str) -> str:
+    """What a docker command prints; it must succeed."""
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _clean_environment() -> dict[str, str]:
+    """The environment without what compose.yaml would take from it, or Docker Compose itself."""
+    ours = ("STAKELINE_", "LINE_PROVIDER_", "BET_MAKER_", "COMPOSE_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
