@@ -106,12 +106,10 @@ async def test_workers_end_with_the_process_that_started_them(line: Service) -> 
 async def test_a_wrong_setting_ends_all_of_them(tmp_path: Path) -> None:
     """Workers that cannot start are not tried for ever: their one line is told, exit status 2."""
     service = line_provider(tmp_path)
-    bets = Service("bet-maker", tmp_path, "line-provider", BET_MAKER_STANDALONE="1")
+    bets = Service("bet-maker", tmp_path, BET_MAKER_STANDALONE="1")
     async with running(bets):  # the database is in standalone mode now
         pass
-    other = with_workers(
-        Service("bet-maker", tmp_path, "line-provider", BET_MAKER_LINE_PROVIDER_URL=service.url)
-    )
+    other = with_workers(Service("bet-maker", tmp_path, BET_MAKER_LINE_PROVIDER_URL=service.url))
     status, said = await other.command("bet-maker", "--port", "0")
     assert status == 2
     assert set(said.splitlines()) == {
