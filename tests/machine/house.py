@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 DEFAULT_DEADLINE_S = 5
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 
+# Made here, where time is real.
+EMPTY_LINE = databases.migrated_file("line-provider")
+EMPTY_BETS = databases.migrated_file("bet-maker")
+
 
 class Service:
     """A service that can be killed and started again on its database.
@@ -100,7 +104,7 @@ class LineProvider(Service):
     def __init__(self, time: Time, folder: Path) -> None:
         super().__init__(Host(time))
         self.file = folder / "line-provider.sqlite3"
-        self.file.write_bytes(databases.migrated_file("line-provider"))
+        self.file.write_bytes(EMPTY_LINE)
 
     def _create(self) -> FastAPI:
         app = create_line_provider(
@@ -124,7 +128,7 @@ class BetMaker(Service):
     ) -> None:
         super().__init__(Host(time))
         self.file = folder / "bet-maker.sqlite3"
-        self.file.write_bytes(databases.migrated_file("bet-maker"))
+        self.file.write_bytes(EMPTY_BETS)
         self._line, self._answers = line, answers
         self._go = asyncio.Event()
 
