@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import databases
 from tests.verification import season
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ class Played:
 
     folder: Path
     labels: Labels
+    names: tuple[str, ...] = (season.LINE, season.BETS)
 
     def copied(self, to: Path) -> Played:
         """The same, for a test of its own."""
-        for name in (season.LINE, season.BETS):
-            if (self.folder / name).exists():
-                shutil.copy(self.folder / name, to)
-        return Played(to, self.labels)
+        for name in self.names:
+            databases.copy(databases.url_of(self.folder, name), databases.url_of(to, name))
+        return Played(to, self.labels, self.names)
 
 
 @pytest.fixture(scope="session")
@@ -50,4 +50,4 @@ def resync_played(tmp_path_factory: pytest.TempPathFactory) -> Played:
 def standalone_played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     """A standalone bet-maker's bets; not to be changed."""
     folder = tmp_path_factory.mktemp("standalone")
-    return Played(folder, asyncio.run(season.play_standalone(folder)))
+    return Played(folder, asyncio.run(season.play_standalone(folder)), (season.BETS,))

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from stakeline.bet_maker import follower
 from stakeline.bet_maker.line import Line
 from stakeline.db import Database
+from tests import databases
 from tests.bet_maker.calls import changed, decided, placed, published
 from tests.conftest import Both
+from tests.databases import url_of
 from tests.faults.betting import both_in, passed
 from tests.serving import bet_maker, line_provider, serving, until_ready
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-LINE, BETS = "line-provider.sqlite3", "bet-maker.sqlite3"
+LINE, BETS = "line-provider", "bet-maker"
 Labels = dict[str, str]
 """What a season's rows are called: bets' ids by their labels (in capitals, too), `seq N` of an item
 by `event_version`, its time by `at_event_version`."""
@@ -68,14 +67,14 @@ async def play_on(folder: Path) -> Labels:
         await line.put("/events/kept", {"coefficient": 2, "deadline": "2090-01-01T00:00:00Z"})
         await line.put("/events/settled", {"coefficient": 2, "deadline": "2090-01-01T00:00:00Z"})
     backup.mkdir()
-    shutil.copy(folder / LINE, backup)
+    databases.copy(url_of(folder, LINE), url_of(backup, LINE))
     async with both_in(folder) as both:
         await published(both, "missing", coefficient=2)
         await published(both, "again", coefficient=2)
         bets = {name: await _bet(both, name) for name in ("kept", "settled", "missing", "again")}
         await decided(both, "settled", "WIN")
         await decided(both, "again", "LOSE")
-    shutil.copy(backup / LINE, folder / LINE)
+    databases.copy(url_of(backup, LINE), url_of(folder, LINE))
     async with serving(line_provider(folder)) as line:
         await line.put("/events/again", {"coefficient": 3, "deadline": "2090-01-01T00:00:00Z"})
         await line.post("/events/again/result", {"status": "WIN"})
@@ -96,19 +95,18 @@ async def play_standalone(folder: Path) -> Labels:
         for name, status in (("won", "WIN"), ("lost", "WIN"), ("lost", "LOSE"), ("off", "VOID")):
             await passed(bets[name]["placed_at"])
             await served.put(f"/events/{name}", {"status": status})
-    return labels(folder, bets)
+    return labels(None, bets)
 
 
-def labels(folder: Path, bets: dict[str, dict[str, Any]]) -> Labels:
-    """What the rows in these databases are called."""
+def labels(folder: Path | None, bets: dict[str, dict[str, Any]]) -> Labels:
+    """What the rows in these databases are called; without a folder, only the bets."""
     found = {label: str(bet["bet_id"]) for label, bet in bets.items()}
     found |= {label.upper(): bet_id.upper() for label, bet_id in found.items()}
-    if (folder / LINE).exists():
+    if folder is not None:
         query = "SELECT event_id, version, seq, at FROM feed"
-        with closing(sqlite3.connect(folder / LINE)) as conn:
-            for event_id, version, seq, at in conn.execute(query):
-                found[f"{event_id}_{version}"] = f"seq {seq}"
-                found[f"at_{event_id}_{version}"] = str(at)
+        for event_id, version, seq, at in databases.execute(url_of(folder, LINE), query):
+            found[f"{event_id}_{version}"] = f"seq {seq}"
+            found[f"at_{event_id}_{version}"] = str(at)
     return found
 
 
@@ -123,7 +121,7 @@ async def _bet(both: Both, event_id: str, **more: Any) -> dict[str, Any]:  # noq
 
 
 async def _resync(folder: Path, url: str) -> None:
-    database, line = Database(f"sqlite:///{folder / BETS}"), Line(url)
+    database, line = Database(url_of(folder, BETS)), Line(url)
     await follower.resync(database, line)
     await line.close()
     await database.close()

@@ -112,9 +112,7 @@ KINDS = {
     ),
     "a price in words": line(said("quiet_2", "coefficient", "'2.50'"), "feed-readable {quiet_2}"),
     "a status that is none": line(said("quiet_2", "status", "'DRAW'"), "feed-readable {quiet_2}"),
-    "a name of two lines": line(
-        said("quiet_2", "name", "'Quiet' || char(10)"), "feed-readable {quiet_2}"
-    ),
+    "a name of two lines": line(said("quiet_2", "name", "'Quiet\n'"), "feed-readable {quiet_2}"),
     "an id that is none": line(said("quiet_2", "event_id", "'a b'"), "feed-readable {quiet_2}"),
     "an item tells of another event": line(
         said("quiet_2", "event_id", "'plain'"), "feed-columns {quiet_2}"

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sqlite3
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from stakeline.settings import WrongSetting
-from stakeline.verification import proof
-from stakeline.verification.source import Databases, Disturbed
-from tests.verification.damage import do, run, verify
+from tests import databases
+from tests.databases import url_of
+from tests.verification.damage import at, complaint, do, run, verify
 from tests.verification.season import BETS, LINE
 
 if TYPE_CHECKING:
@@ -22,96 +18,34 @@ if TYPE_CHECKING:
     from tests.verification.conftest import Played
 
 
-def complaint(*words: str) -> str:
-    """The one line on stderr of a verification that could not be."""
-    ended = run(*words)
-    assert (ended.exit_code, ended.stdout) == (2, "")
-    assert ended.stderr.count("\n") == 1
-    return ended.stderr.removeprefix("stakeline verify: ").rstrip("\n")
-
-
 @pytest.mark.parametrize("only", ["line-provider", "bet-maker"])
 def test_one_database_alone(season_played: Played, only: str, tmp_path: Path) -> None:
     """The other one need not be there."""
-    played = season_played.copied(tmp_path)
-    (tmp_path / (LINE if only == "bet-maker" else BETS)).unlink()
-    code, report = verify(played.folder, "--only", only)
+    databases.copy(url_of(season_played.folder, only), url_of(tmp_path, only))
+    code, report = verify(tmp_path, "--only", only)
     assert (code, report["verified"], report["offences"]) == (0, [only], [])
 
 
-def test_verification_leaves_no_trace(season_played: Played, tmp_path: Path) -> None:
-    """The files are as they were, to the byte, and there is no other."""
-    played = season_played.copied(tmp_path)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    verify(played.folder)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-
-
-def test_a_log_that_was_left_behind_is_read(season_played: Played, tmp_path: Path) -> None:
-    """A service that was killed leaves its last writes beside the database: they count."""
-    played = season_played.copied(tmp_path)
-    with closing(sqlite3.connect(tmp_path / BETS)) as conn:
-        conn.execute("UPDATE bets SET coefficient = 999 WHERE bet_id = ?", [played.labels["won"]])
-        conn.commit()
-        crashed = tmp_path / "crashed"
-        crashed.mkdir()
-        for path in tmp_path.glob("*.sqlite3*"):
-            shutil.copy(path, crashed)
-    _, report = verify(crashed)
-    assert report["counts"] == {"receipt-price": 1}
-
-
-async def test_a_service_that_starts_meanwhile(season_played: Played, tmp_path: Path) -> None:
-    """What nobody had open is read as unchanging; if it was not, nothing is concluded."""
+def test_a_database_of_the_other_service(season_played: Played, tmp_path: Path) -> None:
+    """It is named, with where it is."""
     season_played.copied(tmp_path)
-    do(tmp_path / BETS, "DELETE FROM users")
-    connections = []
-
-    def start(_: int) -> None:
-        connections.append(conn := sqlite3.connect(tmp_path / LINE))
-        conn.execute("UPDATE head SET seq = 0")
-        conn.commit()
-
-    databases = Databases(f"sqlite:///{tmp_path / LINE}", f"sqlite:///{tmp_path / BETS}")
-    with pytest.raises(Disturbed, match=r"line-provider: .*: a service opened it meanwhile"):
-        await proof.verify(databases, proof.Watch(begin=start))
-    connections[0].close()
+    databases.copy(url_of(tmp_path, LINE), url_of(tmp_path, BETS))
+    told = complaint(**at(tmp_path))
+    assert told.startswith("bet-maker: ")
+    assert told.endswith(": is not a database of bet-maker")
 
 
-def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
-    """It is named, and not made."""
-    told = complaint("--data-dir", str(tmp_path))
-    assert told == f"bet-maker: {tmp_path / BETS}: there is no such file"
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_file_that_is_no_database(season_played: Played, tmp_path: Path) -> None:
-    """It is named."""
+def test_nobody_s_bets(season_played: Played, tmp_path: Path) -> None:
+    """Rows that refer to none, as they come to be where the engine was told not to look."""
     season_played.copied(tmp_path)
-    (tmp_path / LINE).write_bytes(b"no database" * 1000)
-    told = complaint("--data-dir", str(tmp_path))
-    assert told == f"line-provider: {tmp_path / LINE}: file is not a database"
-
-
-@pytest.mark.parametrize("content", ["other", "empty"])
-def test_a_database_of_something_else(season_played: Played, content: str, tmp_path: Path) -> None:
-    """The other service's, or one without tables."""
-    season_played.copied(tmp_path)
-    (tmp_path / BETS).unlink()
-    if content == "other":
-        shutil.copy(tmp_path / LINE, tmp_path / BETS)
-    else:
-        (tmp_path / BETS).touch()
-    told = complaint("--data-dir", str(tmp_path))
-    assert told == f"bet-maker: {tmp_path / BETS}: is not a database of bet-maker"
+    do(url_of(tmp_path, BETS), "DELETE FROM users")
+    _, report = verify(tmp_path)
+    assert report["counts"]["bet-user"] == 11
 
 
 def test_databases_are_where_the_settings_say(season_played: Played) -> None:
     """As the services have them; a wrong setting is one line."""
-    environment = {
-        f"{service}_DATABASE_URL": f"sqlite:///{season_played.folder / file}"
-        for service, file in (("LINE_PROVIDER", LINE), ("BET_MAKER", BETS))
-    }
+    environment = at(season_played.folder)
     assert run(**environment).exit_code == 0
     wrong = run(**environment | {"BET_MAKER_DATABASE_URL": "mysql://there"}).exception
     assert isinstance(wrong, WrongSetting)
@@ -121,38 +55,6 @@ def test_databases_are_where_the_settings_say(season_played: Played) -> None:
 def test_a_line_that_was_lost(season_played: Played, resync_played: Played, tmp_path: Path) -> None:
     """Another line is one offence; nothing is held against it."""
     season_played.copied(tmp_path)
-    shutil.copy(resync_played.folder / LINE, tmp_path)
+    databases.copy(url_of(resync_played.folder, LINE), url_of(tmp_path, LINE))
     code, report = verify(tmp_path)
     assert (code, report["counts"]) == (1, {"cursor-epoch": 1})
-
-
-def test_what_the_database_finds_itself(season_played: Played, tmp_path: Path) -> None:
-    """A row that refers to none: SQLite says so, and so does the check of the bets."""
-    season_played.copied(tmp_path)
-    do(tmp_path / BETS, "DELETE FROM users")
-    _, report = verify(tmp_path)
-    assert report["counts"] == {"foreign-key": 11, "bet-user": 11}
-    keys = {
-        check: {one["key"] for one in report["offences"] if one["check"] == check}
-        for check in report["counts"]
-    }
-    assert keys["foreign-key"] == keys["bet-user"]
-    assert report["offences"][0]["problem"] == "refers to a row of users that is not there"
-
-
-def test_a_damaged_page_is_an_offence(season_played: Played, tmp_path: Path) -> None:
-    """What can still be read is; then it is said that the rest cannot."""
-    season_played.copied(tmp_path)
-    with closing(sqlite3.connect(tmp_path / BETS)) as conn:
-        (page,) = conn.execute("SELECT rootpage FROM sqlite_master WHERE name = 'bets'").fetchone()
-        (size,) = conn.execute("PRAGMA page_size").fetchone()
-    with (tmp_path / BETS).open("r+b") as file:
-        file.seek((page - 1) * size)
-        file.write(os.urandom(size))
-    _, report = verify(tmp_path)
-    assert report["counts"]["integrity"] >= 1
-    *_, last = report["offences"]
-    assert (last["check"], last["database"]) == ("unreadable", "bet-maker")
-    assert last["problem"].startswith(f"{tmp_path / BETS}: ")
-    told = run("--data-dir", str(tmp_path)).stdout.splitlines()
-    assert told[0].startswith(f"integrity: bet-maker: {tmp_path / BETS}: ")

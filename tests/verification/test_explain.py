@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 
 from stakeline.cli import commands
 from stakeline.settings import WrongSetting
-from tests.verification.damage import do
+from tests import databases
+from tests.databases import ENGINE, url_of
+from tests.verification.damage import at, do
 from tests.verification.season import BETS, LINE
 from tests.verification.stories import AFTER_RESYNC, ASKED, STANDALONE, STORIES
 
@@ -33,8 +35,8 @@ What it said later:
 
 def explain(folder: Path, bet_id: str, *more: str) -> Result:
     """What comes of `stakeline explain`."""
-    words = ["explain", bet_id, "--data-dir", str(folder), *more]
-    return CliRunner().invoke(commands.stakeline, words)
+    words = ["explain", bet_id, *more]
+    return CliRunner().invoke(commands.stakeline, words, env=at(folder))
 
 
 def masked(played: Played, label: str, *more: str) -> str:
@@ -107,21 +109,25 @@ def test_news_that_has_not_arrived(season_played: Played, tmp_path: Path) -> Non
     played = season_played.copied(tmp_path)
     script = "UPDATE cursor SET seq = 18, at = {at_corrected_2};"
     script += "UPDATE events SET status = 'LOSE', version = 2 WHERE event_id = 'corrected'"
-    do(tmp_path / BETS, script.format(**played.labels))
+    do(url_of(tmp_path, BETS), script.format(**played.labels))
     told = masked(played, "corrected")
     assert "    closed at TIME\n    bet-maker knows it by now: it is at seq 18\n" in told
     assert "    result WIN\n    bet-maker has not applied it yet: it is at seq 18\n" in told
     assert told.endswith("  the result is LOSE\n  so it is LOST: it pays 0.00\n")
 
 
+NOWHERE = "there is no such file" if ENGINE == "sqlite" else "is not a database of bet-maker"
 FREEZE = "UPDATE events SET status = 'LOSE', frozen = 1, version = 2 WHERE event_id = 'corrected'"
 
 
 def test_a_frozen_event(season_played: Played, tmp_path: Path) -> None:
     """Where bet-maker could not read the line's last word, the one before holds."""
     played = season_played.copied(tmp_path)
-    do(tmp_path / LINE, "UPDATE feed SET event = '' WHERE event_id = 'corrected' AND version = 3")
-    do(tmp_path / BETS, FREEZE)
+    do(
+        url_of(tmp_path, LINE),
+        "UPDATE feed SET event = '' WHERE event_id = 'corrected' AND version = 3",
+    )
+    do(url_of(tmp_path, BETS), FREEZE)
     told = masked(played, "corrected")
     assert "  bet-maker could not read what the line said last: its event is frozen\n" in told
     assert told.endswith("  so it is LOST: it pays 0.00\n")
@@ -130,7 +136,7 @@ def test_a_frozen_event(season_played: Played, tmp_path: Path) -> None:
 def test_an_event_that_should_not_be_frozen(season_played: Played, tmp_path: Path) -> None:
     """Where the line's last word can be read, it decides, whatever bet-maker shows."""
     played = season_played.copied(tmp_path)
-    do(tmp_path / BETS, FREEZE)
+    do(url_of(tmp_path, BETS), FREEZE)
     assert masked(played, "corrected").endswith(
         "  so it is WON: it pays 10.00 x 2.40 = 24.00\n"
         "  bet-maker shows it as LOST: `stakeline verify` tells more\n"
@@ -140,7 +146,7 @@ def test_an_event_that_should_not_be_frozen(season_played: Played, tmp_path: Pat
 def test_a_bet_that_is_shown_otherwise(season_played: Played, tmp_path: Path) -> None:
     """Where bet-maker shows something else than what follows, that is said."""
     played = season_played.copied(tmp_path)
-    do(tmp_path / BETS, "UPDATE events SET status = 'WIN' WHERE event_id = 'lost'")
+    do(url_of(tmp_path, BETS), "UPDATE events SET status = 'WIN' WHERE event_id = 'lost'")
     assert masked(played, "lost").endswith(
         "  so it is LOST: it pays 0.00\n"
         "  bet-maker shows it as WON: `stakeline verify` tells more\n"
@@ -150,7 +156,7 @@ def test_a_bet_that_is_shown_otherwise(season_played: Played, tmp_path: Path) ->
 def test_another_line(season_played: Played, resync_played: Played, tmp_path: Path) -> None:
     """A log that is not followed tells nothing of the bet."""
     played = season_played.copied(tmp_path)
-    (tmp_path / LINE).write_bytes((resync_played.folder / LINE).read_bytes())
+    databases.copy(url_of(resync_played.folder, LINE), url_of(tmp_path, LINE))
     told = masked(played, "won")
     assert "that is not known: line-provider's log is not the one that is followed\n" in told
     assert told.endswith("  so it is WON: it pays 10.00 x 1.95 = 19.50\n")
@@ -160,7 +166,7 @@ def test_another_line(season_played: Played, resync_played: Played, tmp_path: Pa
     ("words", "code", "told"),
     [
         (["00000000-0000-7000-8000-000000000000"], 1, "there is no bet with this id"),
-        (["{LOST}", "nowhere"], 2, "there is no such file"),
+        (["{LOST}", "nowhere"], 2, NOWHERE),
     ],
 )
 def test_no_story(

@@ -13,8 +13,9 @@ from stakeline.verification import proof
 from stakeline.verification.fates import fate
 from stakeline.verification.source import Databases
 from tests.bet_maker.calls import published
+from tests.databases import url_of
 from tests.faults.betting import both_in
-from tests.verification.damage import do, event, loosen, run, verify
+from tests.verification.damage import at, do, event, loosen, run, verify
 from tests.verification.season import BETS, LINE
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 def test_a_season_is_sound(season_played: Played) -> None:
     """Every fate, and nothing wrong; the report says how much that was."""
-    ended = run("--data-dir", str(season_played.folder))
+    ended = run(**at(season_played.folder))
     assert ended.exit_code == 0
     assert ended.output == (
         "verified: bet-maker, line-provider\n"
@@ -46,7 +47,7 @@ def test_a_season_is_sound(season_played: Played) -> None:
 
 def test_the_report_for_programs(season_played: Played) -> None:
     """One JSON object, in which money is a number."""
-    ended = run("--data-dir", str(season_played.folder), "--json")
+    ended = run("--json", **at(season_played.folder))
     assert ended.stdout.count("\n") == 1
     assert json.loads(ended.stdout, parse_float=str) == {
         "clean": True,
@@ -110,7 +111,7 @@ def test_services_that_never_heard_of_an_event(tmp_path: Path) -> None:
 
 async def test_running_services_are_verified(tmp_path: Path) -> None:
     """While bets are placed and the line moves, each state that is read is a sound one."""
-    databases = Databases(f"sqlite:///{tmp_path / LINE}", f"sqlite:///{tmp_path / BETS}")
+    databases = Databases(url_of(tmp_path, LINE), url_of(tmp_path, BETS))
     async with both_in(tmp_path) as both:
         for event_id in ("event-0", "event-1", "event-2", "endless"):
             await published(both, event_id)
@@ -147,12 +148,12 @@ def test_a_frozen_row_is_as_it_was(
     """Where the line's last word cannot be read, bet-maker keeps the one before, and no other."""
     labels = season_played.copied(tmp_path).labels
     cut = "UPDATE feed SET event = '{{' WHERE event_id = 'quiet' AND version = 3"
-    do(tmp_path / LINE, cut.format())
+    do(url_of(tmp_path, LINE), cut.format())
     as_kept = {
         1: "version = 1, coefficient = 200, updated_at = created_at",
         2: "version = 2, coefficient = 250, updated_at = {at_quiet_2}",
     }
-    do(tmp_path / BETS, event("quiet", f"frozen = 1, {as_kept[kept]}").format(**labels))
+    do(url_of(tmp_path, BETS), event("quiet", f"frozen = 1, {as_kept[kept]}").format(**labels))
     _, report = verify(tmp_path)
     assert report["counts"] == {"feed-readable": 1} | offences
     assert report["checked"]["replica rows that are frozen"] == 1
@@ -162,7 +163,7 @@ def test_bets_beside_the_cursor_are_counted(resync_played: Played, tmp_path: Pat
     """Whoever resyncs while bets are taken may have such bets; without a resync they are wrong."""
     labels = resync_played.copied(tmp_path).labels
     ahead = "UPDATE bets SET feed_seq = 0 WHERE bet_id = '{after}'"
-    do(tmp_path / BETS, ahead.format(**labels))
+    do(url_of(tmp_path, BETS), ahead.format(**labels))
     _, report = verify(tmp_path)
     assert report["counts"] == {}
     assert report["checked"]["receipts ahead of the cursor, as a resync makes them"] == 1
@@ -172,15 +173,15 @@ def test_bets_beside_the_cursor_are_counted(resync_played: Played, tmp_path: Pat
 def test_many_offences_are_counted(season_played: Played, tmp_path: Path) -> None:
     """A thousand of a kind are named, the others counted."""
     played = season_played.copied(tmp_path)
-    loosen(tmp_path / BETS, "bets")
+    loosen(url_of(tmp_path, BETS), "bets")
     script = (
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1234)"
         " INSERT INTO bets SELECT bet_id || i, user_id, key || i, event_id, amount, coefficient,"
         " asked_coefficient, accept, placed_at, event_version, feed_seq, snapshot, fix_at"
         " FROM bets, n WHERE bet_id = '{won}'"
     )
-    do(tmp_path / BETS, script.format(**played.labels))
-    ended = run("--data-dir", str(tmp_path))
+    do(url_of(tmp_path, BETS), script.format(**played.labels))
+    ended = run(**at(tmp_path))
     assert ended.exit_code == 1
     lines = ended.output.splitlines()
     assert len([line for line in lines if line.startswith("bet-id: bet-maker bets ")]) == 1000
@@ -193,8 +194,8 @@ def test_an_offence_is_one_line(season_played: Played, tmp_path: Path) -> None:
     """The check, the row, what is wrong, what is there and what ought to be."""
     played = season_played.copied(tmp_path)
     bet_id = played.labels["won"]
-    do(tmp_path / BETS, f"UPDATE bets SET coefficient = 999 WHERE bet_id = '{bet_id}'")  # noqa: S608
-    ended = run("--data-dir", str(tmp_path))
+    do(url_of(tmp_path, BETS), f"UPDATE bets SET coefficient = 999 WHERE bet_id = '{bet_id}'")  # noqa: S608
+    ended = run(**at(tmp_path))
     assert ended.exit_code == 1
     assert ended.output.splitlines()[0] == (
         f"receipt-price: bet-maker bets {bet_id}: the price in version 1 of won: "
@@ -217,7 +218,7 @@ async def test_the_watch_is_told_of_every_row(season_played: Played) -> None:
     """As many rows as were announced, so that a bar ends where it must."""
     folder, announced, read = season_played.folder, list[int](), list[int]()
     await proof.verify(
-        Databases(f"sqlite:///{folder / LINE}", f"sqlite:///{folder / BETS}"),
+        Databases(url_of(folder, LINE), url_of(folder, BETS)),
         proof.Watch(announced.append, read.append),
     )
     assert [sum(read)] == announced

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy.dialects import sqlite
-
 from stakeline.bet_maker import bets as subject  # what is compared with, and nothing else
 from stakeline.verification import said, source
 from stakeline.verification.bets import verify_bet
@@ -20,10 +18,7 @@ if TYPE_CHECKING:
     from stakeline.verification.said import Said
     from stakeline.verification.source import Row, Source
 
-_SHOWN = subject.STATUS.element.compile(
-    dialect=sqlite.dialect(),
-    compile_kwargs={"literal_binds": True},
-)
+_SHOWN = subject.STATUS.element.compile(compile_kwargs={"literal_binds": True})
 BETS = f"""
 SELECT bets.bet_id, bets.user_id, bets.key, bets.event_id, bets.amount, bets.coefficient,
        bets.asked_coefficient, bets.accept, bets.placed_at, bets.event_version, bets.feed_seq,
@@ -78,7 +73,7 @@ async def verify(
         report: takes up what is wrong, and what the bets come to.
     """
     table = Table(report, bets.name, "bets")
-    rows = bets.rows(f"{BETS} ORDER BY bets.event_id, bets.bet_id")
+    rows = bets.rows(f"{BETS} ORDER BY bets.event_id COLLATE BINARY, bets.bet_id")
     async for bet, stands in source.merged(
         rows, events, lambda bet: bet.event_id, lambda stands: stands.event_id
     ):

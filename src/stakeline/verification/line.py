@@ -20,7 +20,7 @@ _LOG = "SELECT seq, at, event_id, version, event FROM feed ORDER BY seq"
 _EVENTS = """
 SELECT event_id, name, coefficient, deadline, status, decided_at, asked_closed_at, version,
        created_at, updated_at
-FROM events ORDER BY event_id
+FROM events ORDER BY event_id COLLATE BINARY
 """
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from stakeline.verification import fates, receipts, replica, source
 from stakeline.verification.bets import verify_unique
 from stakeline.verification.line import SCANS, verify_line
+from stakeline.verification.opening import opened
 from stakeline.verification.report import Offence, Report
-from stakeline.verification.source import Disturbed, Unverifiable, ignore, opened
+from stakeline.verification.source import Disturbed, Unverifiable, ignore
 
 if TYPE_CHECKING:
     from collections.abc import Callable

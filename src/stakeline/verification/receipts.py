@@ -19,13 +19,13 @@ _BETS = """
 SELECT bets.bet_id, bets.event_id, bets.event_version, bets.feed_seq, bets.placed_at,
        bets.coefficient, events.closed_cap
 FROM bets LEFT JOIN events ON events.event_id = bets.event_id
-WHERE bets.snapshot = :snapshot ORDER BY bets.event_id, bets.event_version
+WHERE bets.snapshot = :snapshot ORDER BY bets.event_id COLLATE BINARY, bets.event_version
 """
 _HEARD = "SELECT bet_id, feed_seq, fix_at FROM bets WHERE snapshot = :snapshot ORDER BY feed_seq"
 # Items that share a transaction, or were written while the clock was behind the one before, are
 # exactly a microsecond apart.
 _FIRST_ITEMS = """
-SELECT seq, at FROM (SELECT seq, at, lag(at) OVER (ORDER BY seq) AS at_before FROM feed)
+SELECT seq, at FROM (SELECT seq, at, lag(at) OVER (ORDER BY seq) AS at_before FROM feed) AS items
 WHERE at > at_before + 1 ORDER BY seq
 """
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _EVENTS = """
 SELECT event_id, name, coefficient, deadline, status, closed_at, version, created_at, updated_at,
        epoch, frozen, closed_cap
-FROM events ORDER BY event_id
+FROM events ORDER BY event_id COLLATE BINARY
 """
 _BEFORE = """
 SELECT seq, event FROM feed WHERE event_id = :event_id AND seq < :before ORDER BY seq DESC LIMIT 1

@@ -14,12 +14,11 @@ STATUSES = ("NEW", "WIN", "LOSE", "VOID")
 FIRST = clock.parse_instant("2000-01-01T00:00:00Z")
 _MAX_NAME = 200
 
-# Ids are compared byte by byte, as SQLite does by itself; an engine that sorts by language needs
-# its binary collation here and in every ORDER BY of an id.
+# Ids are compared byte by byte, here and wherever streams that are ordered by them are merged.
 VERSIONS = """
 SELECT event_id, version, seq, at, "by", reason, event,
        lead(seq) OVER (PARTITION BY event_id ORDER BY version) AS next_seq
-FROM feed ORDER BY event_id, version
+FROM feed ORDER BY event_id COLLATE BINARY, version
 """
 """Every item by event and version, each with the seq of the version that took its place."""
 

@@ -6,8 +6,9 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from stakeline.verification import fates, replica, said
+from stakeline.verification.opening import opened
 from stakeline.verification.report import Report
-from stakeline.verification.source import Unverifiable, opened
+from stakeline.verification.source import Unverifiable
 from stakeline.verification.story import Item, Story, lines
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ async def tell(bets_url: str, line_url: str | None, bet_id: str) -> list[str] | 
         followed = await replica.read_cursor(bets, report)
         rows = await bets.all(_ROW, event_id=found[0].event_id)
         if followed is None or not rows:
-            raise Unverifiable(bets.name, f"{bets.file}: is damaged: `stakeline verify` tells more")
+            why = "is damaged: `stakeline verify` tells more"
+            raise Unverifiable(bets.name, f"{bets.where}: {why}")
         items, why = None, ""
         if line_url is None:
             why = "line-provider's database was not read"
