@@ -115,6 +115,30 @@ async def test_an_unreadable_event_that_was_never_known_is_unknown(replica: Repl
     await replica.place_one()
 
 
+async def test_an_item_as_new_as_the_snapshot_heals_a_frozen_event(replica: Replica) -> None:
+    """A snapshot may be ahead of its place; what froze the event on the way there is over then."""
+    newest = event(version=4, coefficient=400)
+    await replica.resync(newest, seq=1)
+    await replica.apply(item(2, of="derby"))
+    assert await replica.refusal() == "betting_closed"
+    await replica.apply(item(3, of=event(version=3, coefficient=300)))
+    assert await replica.refusal() == "betting_closed"
+    await replica.apply(item(4, of=newest))
+    row = await replica.event()
+    assert (row.version, row.coefficient, row.frozen) == (4, 400, 0)
+    await replica.place_one()
+
+
+async def test_a_snapshot_s_event_that_cannot_be_read_later_stays_frozen(replica: Replica) -> None:
+    """Items of before do not unfreeze what was frozen after them, also in one page."""
+    newest = event(version=3)
+    await replica.resync(newest, seq=1)
+    await replica.apply(item(2, of=event(version=2)), item(3, of=newest), item(4, of="derby"))
+    assert await replica.refusal() == "betting_closed"
+    await replica.apply(item(5, of=event(version=5)))
+    await replica.place_one()
+
+
 AFTER = event(version=3, coefficient=300)
 
 

@@ -29,7 +29,9 @@ _CLOSED_HERE = """(events.status <> 'NEW' OR events.closed_at < events.deadline
 
 # A row of the same log gives way to a newer version. A row of another log gives way too, unless it
 # was closed here and the new log has not decided it: betting never reopens. What was closed under
-# the old log caps closed_at for ever, so that no late bet comes to stand.
+# the old log caps closed_at for ever, so that no late bet comes to stand. A snapshot's rows may be
+# newer than its place in the log: the feed then comes to an item of a version that is here already,
+# after one that could not be read and froze it; the same version again makes it good.
 _APPLY = sa.text(f"""
 INSERT INTO events (event_id, name, coefficient, deadline, status, closed_at, version, created_at,
                     updated_at, epoch, frozen, closed_cap)
@@ -57,6 +59,7 @@ ON CONFLICT (event_id) DO UPDATE SET
         ELSE excluded.closed_at END
 WHERE CASE
     WHEN events.epoch = excluded.epoch THEN excluded.version > events.version
+        OR excluded.version = events.version AND events.frozen = 1
     WHEN {_CLOSED_HERE} THEN excluded.status <> 'NEW'
     ELSE true END
 """)  # noqa: S608 - constants
