@@ -16,7 +16,7 @@ from tests.bet_maker.replica import event
 from tests.serving import serving
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from stakeline.contract import Event
 
@@ -38,6 +38,8 @@ class ScriptedLine:
         page_size: how many items it gives at the most.
         nonce: in place of the request's own, if given.
         size: how many bytes a page has at the least.
+        meanwhile: what happens while a snapshot is being fetched, once; such a snapshot is of all
+            that was there before.
         asked: the queries of the feed requests it has had.
     """
 
@@ -51,6 +53,7 @@ class ScriptedLine:
         self.page_size = 100
         self.nonce: str | None = None
         self.size = 0
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
         self.asked: list[dict[str, str]] = []
 
     def add(self, known: Event | None = None, **changes: object) -> None:
@@ -85,10 +88,25 @@ class ScriptedLine:
         return Response(json.dumps(body).ljust(self.size), media_type="application/json")
 
     async def snapshot(self) -> Response:
-        """An empty line at seq 0."""
+        """An empty line at seq 0, or the whole line before something happens."""
+        if self.meanwhile is not None:
+            return await self._whole(self.meanwhile)
         now = clock.text(clock.now() + self.fast_us)
         top = {"epoch": self.epoch, "seq": 0, "at": now, "received_at": now}
         return Response((self.top or json.dumps(top).encode()) + b"\n")
+
+    async def _whole(self, meanwhile: Callable[[], Awaitable[None]]) -> Response:
+        last = self.items[-1]
+        top = {name: last[name] for name in ("epoch", "seq", "at")} | {"received_at": last["at"]}
+        events = {item["event"]["event_id"]: item["event"] for item in self.items}
+        body = "".join(json.dumps(line) + "\n" for line in [top, *events.values()])
+        self.meanwhile = nothing
+        await meanwhile()
+        return Response(body)
+
+
+async def nothing() -> None:
+    """As it says."""
 
 
 @asynccontextmanager

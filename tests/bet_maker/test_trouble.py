@@ -11,7 +11,7 @@ from starlette.responses import Response
 from stakeline.bet_maker import follower as following
 from stakeline.bet_maker import tables
 from stakeline.bet_maker.line import FeedUnreachable, Line
-from tests.bet_maker.scripted_line import lasting
+from tests.bet_maker.scripted_line import lasting, nothing
 
 if TYPE_CHECKING:
     from tests.bet_maker.pair import Pair
@@ -155,3 +155,36 @@ async def test_a_resync_without_a_line_changes_nothing(pair: Pair) -> None:
     await nobody.close()
     assert await pair.cursor() == cursor
     await pair.replica.place_one()
+
+
+async def test_a_resync_beside_a_running_bet_maker_takes_nothing_back(pair: Pair) -> None:
+    """What it has applied while the snapshot was fetched stays; no bet is taken at an old price."""
+    pair.line.add(lasting(coefficient=200))
+    await pair.follower._step(0)
+
+    async def go_on() -> None:
+        pair.line.add(lasting(version=2, coefficient=300))
+        await pair.follower._step(0)
+
+    pair.line.meanwhile = go_on
+    assert (await following.resync(pair.replica.database, pair.client)).seq == 2
+    assert (await pair.cursor()).seq == 2
+    assert (await pair.replica.place_one()).coefficient == 300
+    pair.line.add(lasting(version=3, coefficient=400))
+    await pair.follower._step(0)
+    assert (await pair.replica.place_one()).coefficient == 400
+
+
+@pytest.mark.parametrize("applied", [1, 3])
+async def test_a_resync_goes_back_with_a_log_that_was_restored(pair: Pair, applied: int) -> None:
+    """It bears the same name and lacks the last items: what it has is what counts."""
+    for version in range(1, 4):
+        pair.line.add(lasting(version=version, coefficient=version * 100))
+    pair.line.page_size = applied
+    await pair.follower._step(0)
+    assert (await pair.cursor()).seq == applied
+    del pair.line.items[2:]
+    pair.line.meanwhile = nothing
+    assert (await following.resync(pair.replica.database, pair.client)).seq == 2
+    assert (await pair.cursor()).seq == 2
+    assert (await pair.replica.place_one()).coefficient == 200

@@ -19,6 +19,9 @@ from stakeline.errors import FeedChanged, MalformedJson, Unavailable
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from stakeline.bet_maker.line import Snapshot
     from stakeline.contract import Cursor, FeedPage
     from stakeline.db import Database
 
@@ -141,9 +144,7 @@ class Follower:
             cursor = await events.read_cursor(conn, lock=True)
             if cursor is not None:
                 return cursor  # another process was quicker
-            await events.apply_snapshot(
-                conn, snapshot.top, snapshot.received_at, snapshot.portions()
-            )
+            await _take(conn, snapshot)
             return snapshot.top
 
     async def _apply(self, page: FeedPage) -> Cursor | None:
@@ -182,12 +183,36 @@ class Follower:
 async def resync(database: Database, line: Line) -> Cursor:
     """Take the line as it now is, whatever log was followed before; where the feed goes on.
 
+    The cursor is lowered only where the log was restored from an earlier time: what a running
+    bet-maker has applied of this log meanwhile is not taken back.
+
     Raises:
         FeedUnreachable: line-provider does not answer as it should; nothing was changed.
         UnreadableItem: it answers what this release cannot read; nothing was changed.
         Unavailable: the database cannot be written; nothing was changed.
     """
+    async with database.read() as conn:
+        before = await events.read_cursor(conn)
     async with line.snapshot() as snapshot, database.write(long=True) as conn:
+        now = await events.read_cursor(conn, lock=True)
+        if not _overtaken(snapshot.top, before, now):
+            await _take(conn, snapshot)
+            return snapshot.top
+    # One more would be overtaken, too, so this one is fetched while nobody can apply anything.
+    async with database.write(long=True) as conn:
         await events.read_cursor(conn, lock=True)
-        await events.apply_snapshot(conn, snapshot.top, snapshot.received_at, snapshot.portions())
-        return snapshot.top
+        async with line.snapshot() as snapshot:
+            await _take(conn, snapshot)
+            return snapshot.top
+
+
+def _overtaken(top: Cursor, before: Cursor | None, now: Cursor | None) -> bool:
+    """Whether somebody has applied more than a snapshot has while that was being fetched.
+
+    A cursor that was beyond the snapshot's place before is beyond a log that was restored.
+    """
+    return now is not None and now != before and now.epoch == top.epoch and now.seq > top.seq
+
+
+async def _take(conn: AsyncConnection, snapshot: Snapshot) -> None:
+    await events.apply_snapshot(conn, snapshot.top, snapshot.received_at, snapshot.portions())
