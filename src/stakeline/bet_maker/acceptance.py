@@ -90,18 +90,20 @@ async def accept(
     """
     answers = await _judge(conn, group, standalone=standalone)
     for _ in range(_MOST_REPEATS):
-        moved = [n for n, answer in enumerate(answers) if isinstance(answer, _LineMoved)]
+        moved = [n for n, answer in enumerate(answers) if answer is None]
         if not moved:
             break
         again = await _judge(conn, [group[n] for n in moved], standalone=standalone)
         for n, answer in zip(moved, again, strict=True):
             answers[n] = answer
-    return answers
+    moved_on = "The line changed while the bet was judged; repeat the request with its key."
+    return [answer or errors.Unavailable(moved_on) for answer in answers]
 
 
 async def _judge(
     conn: AsyncConnection, group: Sequence[Asked], *, standalone: bool
-) -> list[Bet | Problem]:
+) -> list[Bet | Problem | None]:
+    """Each one's answer; None where the line changed meanwhile, so that there is none."""
     fresh = [asked for asked in group if asked.stamp.fresh]
     accepted: dict[str, sa.Row[Any]] = {}
     if fresh:
@@ -118,10 +120,6 @@ async def _judge(
         else _as_bet(asked, accepted[asked.bet_id])
         for asked in group
     ]
-
-
-class _LineMoved(errors.Unavailable):
-    """The line changed while the bet was judged; repeat the request with its key."""
 
 
 class _Reasons:
@@ -151,7 +149,7 @@ class _Reasons:
         query = sa.select(events).where(events.c.event_id.in_({asked.event_id for asked in left}))
         return cls(epoch, by_key, {row.event_id: row for row in await conn.execute(query)})
 
-    def of(self, asked: Asked) -> Bet | Problem:
+    def of(self, asked: Asked) -> Bet | Problem | None:
         bet = None if asked.key is None else self._by_key.get((asked.user_id, asked.key))
         if bet is not None:
             if not asked.same_body(bet):
@@ -173,7 +171,7 @@ class _Reasons:
         # the two statements, each of which sees what was committed before it (not so on SQLite).
         moved = asked.takes(event.coefficient)
         price = money.decimal(event.coefficient)
-        return _LineMoved() if moved else errors.PriceChanged(coefficient=price)
+        return None if moved else errors.PriceChanged(coefficient=price)
 
 
 def _as_parameter(asked: Asked) -> list[object]:
