@@ -1,0 +1,70 @@
+"""A line that goes on between the statement that refuses a bet and the one that tells why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import event
+
+from stakeline.bet_maker.bets import Bet
+from stakeline.errors import Unavailable
+from tests import databases
+from tests.bet_maker.replica import asked, item, open_replica
+from tests.bet_maker.replica import event as known
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.bet_maker.replica import Replica
+
+MADE = "UPDATE events SET event_id = 'derby'"
+
+
+def going_on(replica: Replica, when: str, change: str) -> None:
+    """Have a change committed before or after each statement that accepts bets."""
+
+    def go_on(_conn: object, _cursor: object, statement: str, *_: Any) -> None:  # noqa: ANN401
+        if "INSERT INTO bets" in statement:
+            databases.execute(replica.url, change)
+
+    event.listen(replica.database.engine.sync_engine, f"{when}_cursor_execute", go_on)
+
+
+@pytest.mark.parametrize(
+    ("here", "accept", "change"),
+    [
+        (known("other"), "any", MADE),
+        (known(coefficient=190), "exact", "UPDATE events SET coefficient = 200"),
+        (known(coefficient=190), "better", "UPDATE events SET coefficient = 210"),
+    ],
+    ids=["not there yet", "another price", "a worse price"],
+)
+async def test_a_bet_that_can_be_taken_by_then_is_taken(
+    here: Any,  # noqa: ANN401 - an event
+    accept: str,
+    change: str,
+    tmp_path: Path,
+) -> None:
+    """It is not refused for a price that it would have taken."""
+    async with open_replica(tmp_path) as replica:
+        await replica.apply(item(1, of=here))
+        going_on(replica, "after", change)
+        price = None if accept == "any" else 200
+        (bet,) = await replica.place(asked(accept=accept, asked_coefficient=price))
+        assert isinstance(bet, Bet), bet
+        assert await replica.number_of_bets() == 1
+
+
+async def test_a_line_that_goes_on_for_ever(tmp_path: Path) -> None:
+    """At last the user is told to come again; who takes what there is has a bet."""
+    async with open_replica(tmp_path) as replica:
+        await replica.apply(item(1, of=known(coefficient=190)))
+        going_on(replica, "before", "UPDATE events SET coefficient = 190")
+        going_on(replica, "after", "UPDATE events SET coefficient = 200")
+        group = [asked(accept="exact", asked_coefficient=price) for price in (200, 190)]
+        problem, bet = await replica.place(*group)
+        assert isinstance(problem, Unavailable)
+        assert isinstance(bet, Bet)
+        assert (bet.bet_id, bet.coefficient) == (group[1].bet_id, 190)
+        assert await replica.number_of_bets() == 1
