@@ -74,7 +74,8 @@ def start_in(folder: Path, arguments: tuple[str, ...], settings: dict[str, str])
     os.chdir(folder)
     os.dup2(os.open("stderr", os.O_WRONLY | os.O_CREAT), sys.stderr.fileno())
     os.environ.clear()
-    os.environ.update(environment(**settings))
+    ports = dict.fromkeys(("LINE_PROVIDER_PORT", "BET_MAKER_PORT"), "0")  # others may have theirs
+    os.environ.update(environment(**ports | settings))
     sys.argv = ["stakeline", *arguments]
     commands.main()
 

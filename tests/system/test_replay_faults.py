@@ -149,6 +149,7 @@ async def test_what_changes_after_it_was_settled_is_named(both: Both) -> None:
     ]
 
 
+@pytest.mark.sqlite  # the services that `replay` starts are on SQLite always
 async def test_what_verify_finds_is_a_difference(tmp_path: Path) -> None:
     """At the end both databases are proved, and their sums held against the file's."""
     async with both_in(tmp_path) as both:

@@ -148,6 +148,7 @@ def test_a_service_runs_until_a_signal_comes() -> None:
     assert app.state.draining
 
 
+@pytest.mark.sqlite
 def test_what_fails_at_the_start_reaches_the_caller(tmp_path: Path) -> None:
     """An application that cannot start does not serve."""
     (tmp_path / "line-provider.sqlite3").write_bytes(b"no database" * 1000)
