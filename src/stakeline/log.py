@@ -44,6 +44,9 @@ def configure(level: str, service: str) -> None:
     # These tell every request and every wake-up, at INFO and DEBUG.
     for chatty in ("aiosqlite", "httpx2", "httpcore2", "uvicorn.access"):
         logging.getLogger(chatty).setLevel("WARNING")
+    # These tell every attempt to reach the broker, as errors; `stakeline.broker` tells once.
+    for chatty in ("aio_pika", "aiormq"):
+        logging.getLogger(chatty).setLevel("CRITICAL")
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

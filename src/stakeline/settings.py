@@ -78,12 +78,27 @@ def http_url(url: str) -> str:
     Raises:
         ValueError: it is not an http or https URL with a host.
     """
+    if not _names_a_host(url, {"http", "https"}):
+        raise ValueError("must be a URL such as http://127.0.0.1:8000")
+    return url.rstrip("/")
+
+
+def amqp_url(url: str) -> str:
+    """The URL of a broker, with whatever password it has.
+
+    Raises:
+        ValueError: it is not an amqp or amqps URL with a host; the message does not repeat it.
+    """
+    if not _names_a_host(url, {"amqp", "amqps"}):
+        raise ValueError("must be a URL such as amqp://user:password@127.0.0.1:5672/")
+    return url
+
+
+def _names_a_host(url: str, schemes: set[str]) -> bool:
     try:
         parts = urlsplit(url)
         host = re.fullmatch(r"[\w.-]+|[0-9a-f:.]+", parts.hostname or "", re.ASCII)
-        whole = parts.scheme in {"http", "https"} and host and parts.port != 0
+        whole = parts.scheme in schemes and host is not None and parts.port != 0
     except ValueError:  # no such port, half an IPv6 address
-        whole = False
-    if not whole or parts.query or parts.fragment:
-        raise ValueError("must be a URL such as http://127.0.0.1:8000")
-    return url.rstrip("/")
+        return False
+    return whole and not parts.query and not parts.fragment

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
+from stakeline import background
 from stakeline.bet_maker import api, api_bets, events, users
 from stakeline.bet_maker.follower import Follower
 from stakeline.bet_maker.line import Line
 from stakeline.bet_maker.migrations import SCHEMA
 from stakeline.bet_maker.standalone import Standalone
 from stakeline.bet_maker.writer import Writer
+from stakeline.broker import Broker
 from stakeline.db import Database, schema
 from stakeline.errors import Unavailable
 from stakeline.settings import WrongSetting
@@ -38,7 +40,8 @@ def create_app(settings: Settings) -> FastAPI:
     registry = CollectorRegistry()
     database = Database(settings.database_url)
     heard = None if settings.line_provider_url is None else Line(settings.line_provider_url)
-    line = Standalone(database) if heard is None else Follower(database, heard, registry)
+    follower = None if heard is None else Follower(database, heard, registry)
+    line = Standalone(database) if follower is None else follower
     writer = Writer(database, registry, standalone=heard is None)
 
     @asynccontextmanager
@@ -50,6 +53,10 @@ def create_app(settings: Settings) -> FastAPI:
             await database.open(allow_unsafe=settings.allow_unsafe_durability)
             await prepare(database, standalone=heard is None)
             await stack.enter_async_context(line.running())
+            if follower is not None and settings.broker_url is not None:
+                doorbell = Broker(settings.broker_url, "stakeline doorbell", registry)
+                hear = doorbell.hear_for_ever(follower.ring)
+                await stack.enter_async_context(background.running(hear))
             await stack.enter_async_context(writer.running())
             yield
 

@@ -63,6 +63,7 @@ class Follower:
         self._database = database
         self._line = line
         self._fix: Fix | None = None
+        self._rung = asyncio.Event()
         self._suspended = False
         self._trouble: str | None = "the line has not been heard yet"
         self._applied = Counter(
@@ -101,6 +102,10 @@ class Follower:
         """Follow the line until the block ends."""
         return background.running(self._run())
 
+    def ring(self) -> None:
+        """Ask the line at once: somebody says that it has changed."""
+        self._rung.set()
+
     async def _run(self) -> None:
         wait_s = 0.0
         while True:
@@ -130,14 +135,34 @@ class Follower:
             cursor = await events.read_cursor(conn)
         if cursor is None:
             cursor = await self._start()
-        sent = clock.steady()
-        page = await self._line.feed(cursor, wait_s)
+        sent, page = await self._ask(cursor, wait_s)
         took = clock.steady() - sent
         applied = await self._apply(page) if page.items else cursor
         if applied is not None and applied.epoch == page.epoch and applied.seq >= page.head:
             self._take_fix(Fix(page.epoch, page.received_at, sent, took))
         elif applied == cursor:
             raise FeedUnreachable(f"The feed has nothing to follow item {cursor.seq} with.")
+
+    async def _ask(self, cursor: Cursor, wait_s: float) -> tuple[int, FeedPage]:
+        """What follows the cursor, and when that was asked: what a ring cuts short is asked anew.
+
+        The answer to a request without a wait is always taken, however often it rings.
+        """
+        if wait_s > 0 and not self._rung.is_set():
+            sent = clock.steady()
+            held = asyncio.create_task(self._line.feed(cursor, wait_s))
+            rung = asyncio.create_task(self._rung.wait())
+            try:
+                await asyncio.wait({held, rung}, return_when=asyncio.FIRST_COMPLETED)
+                if held.done():
+                    return sent, held.result()
+            finally:
+                held.cancel()
+                rung.cancel()
+                await asyncio.gather(held, rung, return_exceptions=True)
+        self._rung.clear()
+        sent = clock.steady()
+        return sent, await self._line.feed(cursor, 0.0)
 
     async def _start(self) -> Cursor:
         async with self._line.snapshot() as snapshot, self._database.write(long=True) as conn:

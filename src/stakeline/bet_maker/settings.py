@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     workers: int = Field(default=1, ge=1, le=64)
     """How many processes serve, on one socket."""
     root_path: Annotated[str, AfterValidator(settings.root_path)] = ""
+    broker_url: Annotated[str, AfterValidator(settings.amqp_url)] | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     line_provider_url: Annotated[str, AfterValidator(settings.http_url)] | None = None
     standalone: bool = False
@@ -35,4 +36,6 @@ class Settings(BaseSettings):
     def _one_line(self) -> Self:
         if self.standalone == (self.line_provider_url is not None):
             raise ValueError("set one of BET_MAKER_LINE_PROVIDER_URL and BET_MAKER_STANDALONE=1")
+        if self.standalone and self.broker_url is not None:
+            raise ValueError("BET_MAKER_BROKER_URL is of no use with BET_MAKER_STANDALONE=1")
         return self

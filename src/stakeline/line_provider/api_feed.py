@@ -74,7 +74,8 @@ async def get_feed(
         rung = line.bell.listen()
         head, items = await _look(line, after, epoch, at, limit)
         left_s = (deadline - clock.steady()) / clock.US_PER_S
-        if items or left_s <= 0 or request.app.state.draining:
+        over = left_s <= 0 or request.app.state.draining or await request.is_disconnected()
+        if items or over:
             return _page(head, received_at, nonce, items)
         try:
             await asyncio.wait_for(rung.wait(), min(left_s, feed.LOOK_S))

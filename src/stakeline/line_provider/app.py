@@ -14,6 +14,7 @@ from stakeline.errors import Unavailable
 from stakeline.line_provider import api, api_feed, auto_result, feed
 from stakeline.line_provider.line import Line
 from stakeline.line_provider.migrations import SCHEMA
+from stakeline.line_provider.relay import Relay
 from stakeline.web import application
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def create_app(settings: Settings) -> FastAPI:
         OSError: the database's file cannot be opened.
         UnfitDatabase: at its start, if the database will not do.
     """
+    registry = CollectorRegistry()
     database = Database(settings.database_url)
     line = Line(database, settings.default_deadline_s)
 
@@ -44,6 +46,9 @@ def create_app(settings: Settings) -> FastAPI:
             if settings.auto_result == "random":
                 decide = auto_result.decide_for_ever(line)
                 await stack.enter_async_context(background.running(decide))
+            if settings.broker_url is not None:
+                relay = Relay(line, settings.broker_url, registry)
+                await stack.enter_async_context(relay.running())
             yield
 
     async def why_not_ready() -> str | None:
@@ -61,7 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
         version=version("stakeline"),
         root_path=settings.root_path,
         lifespan=lifespan,
-        registry=CollectorRegistry(),
+        registry=registry,
         why_not_ready=why_not_ready,
         routers=[api.router, api_feed.router],
     )

@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     workers: int = Field(default=1, ge=1, le=64)
     """How many processes serve, on one socket."""
     root_path: Annotated[str, AfterValidator(settings.root_path)] = ""
+    broker_url: Annotated[str, AfterValidator(settings.amqp_url)] | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     default_deadline_s: int = Field(default=5000, ge=1, le=10**8)
     """How far ahead the deadline of an event is that came without one."""

@@ -59,3 +59,13 @@ feed = sa.Table(
     sqlite_strict=True,
     comment="Every change of the line, in commit order; never trimmed.",
 )
+
+relay = sa.Table(
+    "relay",
+    metadata,
+    sa.Column("id", BigInt, sa.CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
+    sa.Column("epoch", Identifier, nullable=False),
+    sa.Column("seq", BigInt, nullable=False),
+    sqlite_strict=True,
+    comment="One row, where there is a broker: the last item of the log that was published.",
+)
