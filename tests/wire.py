@@ -36,7 +36,9 @@ class Wire:
     async def up(self) -> AsyncIterator[Wire]:
         """The wire, until the block ends."""
         server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        port = server.sockets[0].getsockname()[1]
+        host = self._to.netloc.rpartition("@")[0] + "@" * ("@" in self._to.netloc) + "127.0.0.1"
+        self.url = f"{self._to.scheme}://{host}:{port}{self._to.path}"
         try:
             yield self
         finally:

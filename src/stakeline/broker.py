@@ -202,7 +202,7 @@ class Broker:
         self._complained = True
         known = error is None or isinstance(error, (BrokerAway, *CONNECTION_EXCEPTIONS))
         why = "the connection was lost" if error is None else f"{type(error).__name__}: {error}"
-        log.warning("the broker is away", why=why, exc_info=None if known else error)
+        log.warning("the broker cannot be used", why=why, exc_info=None if known else error)
 
 
 class _Transports:

@@ -36,6 +36,8 @@ class ScriptedLine:
         top: in place of the snapshot's first line, if given.
         fast_us: how far its clock is ahead.
         page_size: how many items it gives at the most.
+        slow_s: how long it takes for any answer.
+        hold_s: how long it holds a request that may wait, when it has nothing.
         nonce: in place of the request's own, if given.
         size: how many bytes a page has at the least.
         meanwhile: what happens while a snapshot is being fetched, once; such a snapshot is of all
@@ -51,6 +53,8 @@ class ScriptedLine:
         self.top: bytes | None = None
         self.fast_us = 0
         self.page_size = 100
+        self.slow_s = 0.0
+        self.hold_s = 0.02
         self.nonce: str | None = None
         self.size = 0
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
@@ -79,12 +83,13 @@ class ScriptedLine:
     async def feed(self, request: Request) -> Response:
         """The scripted answer, else the page after a short wait."""
         self.asked.append(dict(request.query_params))
+        await asyncio.sleep(self.slow_s)
         if self.answer is not None:
             return self.answer
         body = self.body(int(request.query_params["after"]))
         body["nonce"] = request.query_params["nonce"] if self.nonce is None else self.nonce
-        if not body["items"]:
-            await asyncio.sleep(0.02)
+        if not body["items"] and float(request.query_params["wait"]):
+            await asyncio.sleep(self.hold_s)
         return Response(json.dumps(body).ljust(self.size), media_type="application/json")
 
     async def snapshot(self) -> Response:

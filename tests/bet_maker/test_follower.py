@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -104,3 +105,51 @@ async def test_of_two_that_start_together_one_takes_the_snapshot(pair: Pair) -> 
     cursor = await pair.cursor()
     assert cursor.seq == 1
     assert await pair.follower._start() == cursor
+
+
+async def test_a_ring_asks_at_once(pair: Pair) -> None:
+    """The request that is held is given up for one without a wait; time is reckoned from that."""
+    pair.line.hold_s = 1.5
+    async with pair.running():
+        await pair.until(lambda: [query["wait"] for query in pair.line.asked] == ["0.0", "1.0"])
+        rung = clock.steady()
+        pair.line.add()
+        pair.follower.ring()
+        await pair.until(lambda: pair.count("stakeline_feed_items_total") == 1)
+        assert pair.line.asked[2]["wait"] == "0.0"
+        await pair.until(lambda: len(pair.line.asked) == 4)  # and the next one is held again
+        assert pair.line.asked[3]["wait"] == "1.0"
+        assert pair.follower._fix is not None
+        assert rung <= pair.follower._fix.sent <= clock.steady()
+
+
+async def test_rings_meanwhile_are_one_ring(pair: Pair) -> None:
+    """However often it rings while the line is asked, it is asked once more, and then held."""
+    pair.line.hold_s = 1.5
+    for _ in range(100):
+        pair.follower.ring()
+    async with pair.running():
+        await pair.until(lambda: len(pair.line.asked) == 2)
+        await asyncio.sleep(0.1)
+        assert [query["wait"] for query in pair.line.asked] == ["0.0", "1.0"]
+
+
+async def test_a_line_that_is_slow_to_answer_is_heard_in_a_storm_of_rings(pair: Pair) -> None:
+    """A request without a wait is never given up for a ring: there would be no end of it."""
+    answered_s = 0.2
+    pair.line.slow_s = answered_s
+
+    async def storm() -> None:
+        while True:
+            pair.follower.ring()
+            await asyncio.sleep(0.001)
+
+    storming = asyncio.create_task(storm())
+    async with pair.running():
+        await pair.until_ready()
+        pair.line.add()
+        await pair.until(lambda: pair.count("stakeline_feed_items_total") == 1)
+        asked = len(pair.line.asked)
+        await asyncio.sleep(5 * answered_s)
+        assert len(pair.line.asked) - asked <= 7
+    storming.cancel()

@@ -6,9 +6,11 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
 
 from stakeline import clock
+from stakeline.line_provider import api_feed
 from tests.line_provider.calls import (
     FEED,
     LATER,
@@ -212,6 +214,27 @@ async def test_a_held_request_ends_when_the_service_drains(tmp_path: Path) -> No
         served.app.state.draining = True
         assert (await waiting)["items"] == []
         assert time.perf_counter() - began < 0.5
+
+
+async def test_who_hangs_up_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log is not looked at any more for a request that nobody holds any more."""
+    looked: list[float] = []
+    look = api_feed._look
+
+    async def note(*args: Any) -> Any:  # noqa: ANN401 - whatever it takes
+        looked.append(time.monotonic())
+        return await look(*args)
+
+    monkeypatch.setattr(api_feed, "_look", note)
+    async with serving(line_provider(tmp_path)) as line:
+        with pytest.raises(httpx2.ReadTimeout):
+            await line.get("/feed?wait=1", timeout=0.2)
+        hung_up = time.monotonic()
+        await asyncio.sleep(1)
+    assert looked
+    assert looked[-1] < hung_up + 0.4
 
 
 async def test_an_empty_log_has_a_name(tmp_path: Path) -> None:
