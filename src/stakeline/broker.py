@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 EXCHANGE = "stakeline.line"
+CONFIRM_S = 1.0
+"""How long it may take to confirm what is published: a transaction may be waiting for it."""
 ANSWER_S = 2.0
-"""How long the broker may take for anything that it is asked."""
+"""How long it may take for anything else that it is asked."""
 CLOSE_S = 0.5
 HEARTBEAT_S = 5
 CHECK_S = 5.0
@@ -63,10 +65,10 @@ class Publisher:
         """Publish in this order; how many of them found no queue, which is as good.
 
         Raises:
-            BrokerAway: not all were confirmed within 2 s; any of them may have been published.
+            BrokerAway: not all were confirmed within a second; any of them may have been published.
         """
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(CONFIRM_S):
                 answers = await asyncio.gather(*(self._publish(message) for message in messages))
         except TimeoutError:
             raise BrokerAway("it does not confirm what is published") from None
