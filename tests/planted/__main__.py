@@ -26,6 +26,7 @@ SUITE = (
     "tests/unit",
     "tests/faults",
     "tests/system",
+    "tests/broker",
 )
 LONGEST_S = 1200
 
