@@ -19,7 +19,7 @@ from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from prometheus_client import CollectorRegistry, Gauge
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 
     from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage
 
@@ -241,22 +241,31 @@ class _Connection(aio_pika.Connection):
 async def _connection(url: str, name: str) -> AsyncIterator[aio_pika.Connection]:
     """A connection, gone at the end of the block within a second, whatever the broker does."""
     transports = _Transports()
+    connection = _Connection(
+        aio_pika.connection.make_url(url, heartbeat=HEARTBEAT_S),
+        client_properties={"connection_name": name},
+        transport_factory=transports,
+    )
+    connecting = _quietly(connection.connect())
     try:
-        async with _in_time():
-            connection = _Connection(
-                aio_pika.connection.make_url(url, heartbeat=HEARTBEAT_S),
-                client_properties={"connection_name": name},
-                transport_factory=transports,
-            )
-            await connection.connect()
+        await asyncio.wait([connecting], timeout=ANSWER_S)
+        if not connecting.done():
+            raise BrokerAway("it does not answer in time")
+        connecting.result()
         try:
             yield connection
         finally:
-            closing = asyncio.create_task(connection.close())
-            closing.add_done_callback(lambda task: task.cancelled() or task.exception())
-            await asyncio.wait([closing], timeout=CLOSE_S)
+            await asyncio.wait([_quietly(connection.close())], timeout=CLOSE_S)
     finally:
-        transports.abort()
+        transports.abort()  # first: what is cancelled would wait for the broker to agree
+        connecting.cancel()
+
+
+def _quietly(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """The work as a task, whose failure nobody has to look at."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task
 
 
 @asynccontextmanager

@@ -83,6 +83,14 @@ def test_standalone_needs_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
             {"LINE_PROVIDER_DEFAULT_DEADLINE_S": "0"},
             "LINE_PROVIDER_DEFAULT_DEADLINE_S",
         ),
+        (LineProvider, {"LINE_PROVIDER_BROKER_URL": "rabbit:5672"}, "LINE_PROVIDER_BROKER_URL"),
+        (LineProvider, {"LINE_PROVIDER_BROKER_URL": "http://rabbit"}, "LINE_PROVIDER_BROKER_URL"),
+        (BetMaker, LINE | {"BET_MAKER_BROKER_URL": "amqp://"}, "BET_MAKER_BROKER_URL"),
+        (
+            BetMaker,
+            {"BET_MAKER_STANDALONE": "1", "BET_MAKER_BROKER_URL": "amqp://rabbit"},
+            "BET_MAKER_BROKER_URL",
+        ),
         (LineProvider, {"LINE_PROVIDER_PROT": "8000"}, "LINE_PROVIDER_PROT"),
         (BetMaker, LINE | {"BET_MAKER_STANDALONE": "1"}, "BET_MAKER_STANDALONE"),
         (BetMaker, {}, "BET_MAKER_LINE_PROVIDER_URL"),
@@ -131,3 +139,20 @@ def test_a_url_that_nobody_could_call_is_refused(url: str) -> None:
     """A URL with a broken host or port is refused at the start, not at the first request."""
     with pytest.raises(ValueError, match="URL"):
         settings.http_url(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["amqp://rabbit", "amqps://user:p%40ss@rabbit:5671/stakeline", "amqp://u:p@[::1]:5672/"]
+)
+def test_a_broker_is_named_with_its_password(url: str) -> None:
+    """With TLS or without, and on any of its virtual hosts."""
+    assert LineProvider(broker_url=url).broker_url == url
+    assert BetMaker(broker_url=url, line_provider_url="http://line").broker_url == url
+
+
+def test_a_wrong_url_is_refused_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line that names it may be read by anybody."""
+    monkeypatch.setenv("LINE_PROVIDER_BROKER_URL", "ampq://user:correct-horse@rabbit")
+    with pytest.raises(WrongSetting) as wrong:
+        settings.read(LineProvider)
+    assert "correct-horse" not in str(wrong.value)
