@@ -1,4 +1,4 @@
-"""Fixtures of the broker's tests: a real RabbitMQ, and a PostgreSQL to share."""
+"""Fixtures of the broker's tests: a real RabbitMQ, and its exchange."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import databases
 from tests.broker import rabbit as rabbits
 from tests.broker.exchange import Exchange, connected
 from tests.broker.rabbit import Rabbit
-from tests.cluster import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -55,17 +53,6 @@ async def exchange(broker_url: str) -> AsyncIterator[Exchange]:
         await opened.delete()
         yield opened
         await opened.delete()
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """A PostgreSQL, whatever the tests run on: a URL with a place for a database's name."""
-    if databases.SERVER in os.environ:
-        yield os.environ[databases.SERVER]
-        return
-    server = Cluster()
-    yield server.url
-    server.close()
 
 
 def _without(reason: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests import cluster, processes
+from tests import processes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -12,28 +12,19 @@ if TYPE_CHECKING:
     from tests.processes import Service
 
 
-def line_provider(folder: Path, broker_url: str, postgresql: str | None = None) -> Service:
-    """A line-provider with a relay; on `postgresql`, if given, several share one line."""
+def line_provider(folder: Path, broker_url: str | None) -> Service:
+    """A line-provider, with a relay if there is a broker; two of one folder share one line."""
     service = processes.line_provider(folder)
-    service.environment["LINE_PROVIDER_BROKER_URL"] = broker_url
-    return _on(service, folder, postgresql)
+    if broker_url is not None:
+        service.environment["LINE_PROVIDER_BROKER_URL"] = broker_url
+    return service
 
 
-def bet_maker(
-    folder: Path, line_url: str, broker_url: str | None, postgresql: str | None = None
-) -> Service:
-    """A bet-maker that hears a doorbell, if there is one."""
+def bet_maker(folder: Path, line_url: str, broker_url: str | None) -> Service:
+    """A bet-maker that hears a doorbell, if there is a broker."""
     service = processes.bet_maker(folder, line_url)
     if broker_url is not None:
         service.environment["BET_MAKER_BROKER_URL"] = broker_url
-    return _on(service, folder, postgresql)
-
-
-def _on(service: Service, folder: Path, postgresql: str | None) -> Service:
-    if postgresql is not None:
-        name = "bet-maker" if "BET_MAKER_DATABASE_URL" in service.environment else "line-provider"
-        service.database = cluster.database(postgresql, folder, name)
-        service.environment[f"{name.replace('-', '_').upper()}_DATABASE_URL"] = service.database
     return service
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.broker.exchange import Exchange
     from tests.broker.rabbit import Rabbit
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = pytest.mark.sqlite  # it needs no database: with one engine is enough
 
 
 class Doorbell:

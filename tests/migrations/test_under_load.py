@@ -106,7 +106,7 @@ def later(service: str, folder: Path) -> Schema:
     schema = schema_of(service)
     column = "op.execute('ALTER TABLE events ADD COLUMN more INTEGER')"
     schema = with_next(schema, folder, column)
-    schema = with_next(schema, folder, "op.execute('CREATE TABLE relay (id INTEGER PRIMARY KEY)')")
+    schema = with_next(schema, folder, "op.execute('CREATE TABLE later (id INTEGER PRIMARY KEY)')")
     index = "'events_by_name', 'events', ['name']"
     create = f"op.create_index({index}, postgresql_concurrently=True)"
     return with_next(schema, folder, create, more="stands_apart = True")
