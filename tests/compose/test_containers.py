@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.compose.stack import docker
+from tests.compose.stack import Container, docker
 
 if TYPE_CHECKING:
-    from tests.compose.stack import Container, Stack
+    from tests.compose.stack import Stack
 
 SERVICES = ("postgres", "rabbitmq", "line-provider", "bet-maker", "nginx")
 
@@ -29,6 +29,15 @@ def test_all_of_them_run_and_are_healthy(stack: Stack) -> None:
     assert names == sorted([*SERVICES, "line-provider", "bet-maker"])
     for container in containers:
         assert container.inspect()["State"]["Health"]["Status"] == "healthy", container.name
+
+
+def test_the_databases_were_migrated_first(stack: Stack) -> None:
+    """Once, by a container that ended well before any service started."""
+    (migrate,) = stack.compose("ps", "--all", "--quiet", "migrate").split()
+    state = Container(migrate).inspect()["State"]
+    assert (state["Status"], state["ExitCode"]) == ("exited", 0)
+    for container in stack.containers("line-provider", "bet-maker"):
+        assert state["FinishedAt"] <= container.inspect()["State"]["StartedAt"]
 
 
 def test_only_the_gateway_is_published_and_on_loopback(stack: Stack) -> None:
