@@ -35,8 +35,10 @@ def running(
         stack.up()
         yield stack
     finally:
-        request.config.stash[LOGS] = stack.logs()
-        stack.remove()
+        try:
+            request.config.stash[LOGS] = stack.logs()
+        finally:
+            stack.remove()
 
 
 @pytest.fixture

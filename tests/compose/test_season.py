@@ -39,6 +39,7 @@ def test_the_season_pays_the_same_while_containers_are_killed(stack: Stack) -> N
     assert len(new) == seasons * BETS == len({bet["bet_id"] for bet in new})
     assert sum(Decimal(bet["amount"]) for bet in new) == seasons * STAKED
     assert sum(Decimal(bet["payout"]) for bet in new) == seasons * RETURNED
+    assert "nothing is wrong" in stack.compose("run", "--rm", "migrate", "verify")
 
 
 def kill_each(stack: Stack) -> list[str]:
