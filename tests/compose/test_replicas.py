@@ -121,6 +121,24 @@ def answering(stack: Stack, service: str, wanted: int) -> set[str]:
     return found
 
 
+def test_the_line_is_published_and_heard(stack: Stack) -> None:
+    """Third parties find the exchange; both bet-makers have a queue of their own at it."""
+
+    def listed(*words: str) -> list[str]:
+        status, said = stack.exec(
+            "rabbitmq", "rabbitmqctl", "--quiet", "--no-table-headers", *words
+        )
+        assert status == 0, said
+        return said.splitlines()
+
+    def heard() -> bool:
+        bound = [line.split("\t")[0] for line in listed("list_bindings", "source_name")]
+        return bound.count("stakeline.line") == 2
+
+    until(heard, "not both bet-makers listen")
+    assert "stakeline.line\ttopic\ttrue" in listed("list_exchanges", "name", "type", "durable")
+
+
 def test_without_a_line_bets_wait_and_reading_goes_on(stack: Stack) -> None:
     """The gateway says that it reaches no line-provider, bet-maker that it hears none."""
     stack.compose("stop", "line-provider")
