@@ -43,6 +43,7 @@ WHERE datname = current_database() AND pid <> pg_backend_pid()
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """A server of the test's own, on which its databases are."""
     server = Cluster()
+    databases.make_templates(server.url)
     monkeypatch.setenv(databases.SERVER, server.url)
     yield server
     server.close()
@@ -74,7 +75,8 @@ def test_a_database_that_cannot_be_opened(ending: str, problem: str, tmp_path: P
 
 def test_a_database_without_tables(tmp_path: Path) -> None:
     """It is no service's."""
-    told = complaint("--only", "line-provider", **at(tmp_path))
+    url = url_of(tmp_path, "empty")
+    told = complaint("--only", "line-provider", LINE_PROVIDER_DATABASE_URL=url)
     assert told.endswith(": is not a database of line-provider")
 
 
@@ -180,7 +182,9 @@ async def test_ids_that_a_language_would_sort_otherwise(tmp_path: Path) -> None:
 
 async def test_two_engines(tmp_path: Path) -> None:
     """The line on PostgreSQL, the bets in a file."""
-    bets_url = f"sqlite:///{tmp_path}/bets.sqlite3"
+    file = tmp_path / "bets.sqlite3"
+    file.write_bytes(databases.migrated_file(BETS))
+    bets_url = f"sqlite:///{file}"
     async with serving(line_provider(tmp_path)) as line:
         settings = BetMakerSettings(database_url=bets_url, line_provider_url=line.url)
         async with serving(create_bet_maker(settings)) as bets:
