@@ -1,4 +1,7 @@
-"""Both services together, in any order of what can happen: every promise is kept at every step."""
+"""Both services together, in any order of what can happen: every promise is kept at every step.
+
+On SQLite only: a server's answers take real time, which virtual time does not wait for.
+"""
 
 from __future__ import annotations
 
@@ -143,6 +146,7 @@ def log() -> Iterator[LogCapture]:
     structlog.configure(**before)
 
 
+@pytest.mark.sqlite
 @pytest.mark.no_cover  # it would take twice as long
 @pytest.mark.timeout(max(300, EXAMPLES * STEPS // 20))
 def test_every_promise_is_kept_at_every_step(
