@@ -222,3 +222,11 @@ async def test_the_watch_is_told_of_every_row(season_played: Played) -> None:
         proof.Watch(announced.append, read.append),
     )
     assert [sum(read)] == announced
+
+
+def test_databases_that_no_service_has_used_yet_are_sound(tmp_path: Path) -> None:
+    """Migrated, and nothing more."""
+    for service in ("line-provider", "bet-maker"):
+        url_of(tmp_path, service)
+    ended = run(**at(tmp_path))
+    assert (ended.exit_code, ended.output.splitlines()[-1]) == (0, "nothing is wrong")

@@ -145,9 +145,14 @@ class _Reasons:
                 bets.c.user_id, bets.c.key, bets.c.asked_coefficient, bets.c.accept
             ).where(sa.tuple_(bets.c.user_id, bets.c.key).in_(keys))
             by_key = {(row.user_id, row.key): row for row in await conn.execute(query)}
-        epoch = await conn.scalar(sa.select(cursor.c.epoch))
-        query = sa.select(events).where(events.c.event_id.in_({asked.event_id for asked in left}))
-        return cls(epoch, by_key, {row.event_id: row for row in await conn.execute(query)})
+        asked_for = events.c.event_id.in_({asked.event_id for asked in left})
+        # One statement, or a resync between two would make every event look closed.
+        state = sa.select(cursor.c.epoch.label("followed"), events).select_from(
+            cursor.outerjoin(events, asked_for)
+        )
+        rows = (await conn.execute(state)).all()
+        known = {row.event_id: row for row in rows if row.event_id is not None}
+        return cls(rows[0].followed, by_key, known)
 
     def of(self, asked: Asked) -> Bet | Problem | None:
         bet = None if asked.key is None else self._by_key.get((asked.user_id, asked.key))

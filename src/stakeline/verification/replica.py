@@ -46,14 +46,19 @@ class Followed:
         return bool(row.epoch is not None and row.epoch == self.epoch)
 
 
+_ANYTHING = "SELECT 1 FROM bets UNION ALL SELECT 1 FROM events LIMIT 1"
+
+
 async def read_cursor(bets: Source, report: Report) -> Followed | None:
-    """The cursor, or None where there is no single one, which is said.
+    """The cursor; None where there is none yet, or no single one, which is said.
 
     Args:
         bets: bet-maker's database.
         report: takes up what is wrong.
     """
     rows = await bets.all("SELECT mode, epoch, seq, at, snapshot FROM cursor")
+    if not rows and not await bets.all(_ANYTHING):
+        return None  # migrated, and no service has started on it yet
     table = Table(report, bets.name, "cursor")
     table.same("cursor-single", "id 1", "how many rows there are", len(rows), 1)
     if len(rows) != 1:
