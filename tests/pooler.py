@@ -35,7 +35,7 @@ def pooler(cluster: Cluster, size: int) -> Iterator[str]:
     """
     program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
     if program is None:
-        assert "CI" not in os.environ, "pgbouncer is missing"
+        assert os.environ.get("CI") != "true", "pgbouncer is missing"
         pytest.skip("there is no pgbouncer here (Debian: apt-get install pgbouncer)")
     folder, port = Path(tempfile.mkdtemp(prefix="stakeline-")), free_port()
     settings = folder / "pgbouncer.ini"
