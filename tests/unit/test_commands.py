@@ -38,8 +38,7 @@ def bare_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     for service in ("line-provider", "bet-maker"):
         name = f"{service.replace('-', '_').upper()}_DATABASE_URL"
-        monkeypatch.setenv(name, f"sqlite:///{tmp_path}/{service}.sqlite3")
-        (tmp_path / f"{service}.sqlite3").write_bytes(databases.migrated_file(service))
+        monkeypatch.setenv(name, databases.url_of(tmp_path, service))
 
 
 def run(*arguments: str, **environment: str) -> Result:
