@@ -45,14 +45,18 @@ async def run(service: str, sock: socket.socket, count: int, *options: str) -> i
         first = True
         while True:
             began = time.monotonic()
-            worker = workers[number] = await services.start(
-                service, sock, lifeline, dict(os.environ), "--workers", "1", *options
-            )
-            status = await worker.wait()
-            if first and status == services.WRONG_SETTING:
-                return
-            first = False
-            log.warning("a worker has ended", worker=number, status=status)
+            try:
+                worker = workers[number] = await services.start(
+                    service, sock, lifeline, dict(os.environ), "--workers", "1", *options
+                )
+            except OSError as error:  # no more processes, no memory: the others serve on
+                log.exception("a worker cannot be started", worker=number, exc_info=error)
+            else:
+                status = await worker.wait()
+                if first and status == services.WRONG_SETTING:
+                    return
+                first = False
+                log.warning("a worker has ended", worker=number, status=status)
             await asyncio.sleep(max(0.0, PAUSE_S - (time.monotonic() - began)))
 
     try:
