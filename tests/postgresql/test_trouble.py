@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import sys
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.cluster import Cluster, execute, run_script
+from stakeline.bet_maker.app import create_app
+from stakeline.bet_maker.settings import Settings
+from tests.cluster import Cluster, database, execute, run_script
 from tests.postgresql.troubled import Troubled, in_time, troubled
+from tests.serving import serving
+from tests.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -73,6 +78,44 @@ async def test_many_requests_while_the_database_hangs(pair: Troubled) -> None:
     assert {answer.status_code for answer in await asyncio.gather(*asked)} == {503}
     pair.wire.flow()
     await pair.assert_recovers("after")
+
+
+@pytest.mark.parametrize("delay_s", [0.05, 0.1, 0.2, 0.4])
+async def test_no_request_waits_longer_however_slow_the_database_is(
+    pair: Troubled, delay_s: float
+) -> None:
+    """Answered or told to come again, also where a request takes several transactions."""
+    pair.wire.delay_s = delay_s
+    for _ in range(2):
+        for answer in await pair.call_all():
+            assert answer.status_code < 500 or "retry-after" in answer.headers
+    pair.wire.delay_s = 0
+    await pair.assert_recovers("after")
+
+
+@pytest.mark.parametrize("delay_s", [0.1, 0.2, 60])
+async def test_a_standalone_bet_maker_answers_in_time_too(
+    cluster: Cluster, tmp_path: Path, delay_s: float
+) -> None:
+    """Its time is its database's, which it asks first: both together take no longer."""
+    url = database(cluster.url, tmp_path, "bet-maker", "template_bet_maker")
+    async with Wire(url).up() as wire:
+        through = url.replace(f":{cluster.port}/", f":{urlsplit(wire.url).port}/")
+        app = create_app(Settings(database_url=through, standalone=True))
+        async with serving(app) as bets:
+            body = {"event_id": "any", "amount": 1}
+            assert (await bets.post("/bets", body)).status_code == 201
+            wire.delay_s = delay_s
+            calls = [bets.post("/bets", body), bets.get("/events"), bets.get("/bets")]
+            calls.append(bets.put("/events/any", {"status": "WIN"}))
+            answers = await asyncio.gather(*(in_time(call) for call in calls))
+            assert {answer.status_code for answer in answers} <= {200, 201, 503}
+            wire.cut()
+            wire.delay_s = 0
+            wire.flow()
+            async with asyncio.timeout(10):
+                while (await bets.post("/bets", body | {"event_id": "new"})).status_code != 201:
+                    await asyncio.sleep(0.05)
 
 
 async def test_a_slow_database_slows_but_tells_no_lie(pair: Troubled) -> None:

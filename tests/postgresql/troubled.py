@@ -68,7 +68,7 @@ class Troubled:
         """Every request is told in time to come again, and the services are alive."""
         for (service, method, path, body), answer in zip(CALLS, await self.call_all(), strict=True):
             told = (service, method, path, answer.status_code, answer.text)
-            if path == "/bets/batch":
+            if answer.status_code == 200 and path == "/bets/batch":
                 assert [one["status"] for one in answer.json()["results"]] == [503], told
             else:
                 assert answer.status_code == 503, told

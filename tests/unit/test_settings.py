@@ -156,3 +156,16 @@ def test_a_wrong_url_is_refused_without_its_password(monkeypatch: pytest.MonkeyP
     with pytest.raises(WrongSetting) as wrong:
         settings.read(LineProvider)
     assert "correct-horse" not in str(wrong.value)
+
+
+@pytest.mark.parametrize("query", ["sslmode=require", "connect_timeout=5", "application_name=x"])
+def test_what_the_driver_does_not_know_is_refused_at_the_start(query: str) -> None:
+    """Words of other drivers in a database's URL are named, with those that will do."""
+    with pytest.raises(ValueError, match=f"must not have {query.partition('=')[0]}=.* ssl"):
+        LineProvider(database_url=f"postgresql://u@h/line?{query}")
+
+
+def test_a_url_may_name_several_servers() -> None:
+    """The one that takes writes is looked for."""
+    several = "postgresql://u@/line?host=a:1&host=b:2&target_session_attrs=read-write&ssl=require"
+    assert LineProvider(database_url=several).database_url == several

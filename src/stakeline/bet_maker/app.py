@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
-from stakeline import background
+from stakeline import background, db
 from stakeline.bet_maker import api, api_bets, events, users
 from stakeline.bet_maker.follower import Follower
 from stakeline.bet_maker.line import Line
@@ -62,7 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     async def why_not_ready() -> str | None:
         try:
-            async with database.read() as conn:
+            async with database.read(db.QUICK_S) as conn:
                 await events.read_cursor(conn)
             await database.check_writable()
         except Unavailable:

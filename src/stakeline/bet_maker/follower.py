@@ -165,7 +165,7 @@ class Follower:
         return sent, await self._line.feed(cursor, 0.0)
 
     async def _start(self) -> Cursor:
-        async with self._line.snapshot() as snapshot, self._database.write(long=True) as conn:
+        async with self._line.snapshot() as snapshot, self._database.write(within_s=None) as conn:
             cursor = await events.read_cursor(conn, lock=True)
             if cursor is not None:
                 return cursor  # another process was quicker
@@ -218,13 +218,13 @@ async def resync(database: Database, line: Line) -> Cursor:
     """
     async with database.read() as conn:
         before = await events.read_cursor(conn)
-    async with line.snapshot() as snapshot, database.write(long=True) as conn:
+    async with line.snapshot() as snapshot, database.write(within_s=None) as conn:
         now = await events.read_cursor(conn, lock=True)
         if not _overtaken(snapshot.top, before, now):
             await _take(conn, snapshot)
             return snapshot.top
     # One more would be overtaken, too, so this one is fetched while nobody can apply anything.
-    async with database.write(long=True) as conn:
+    async with database.write(within_s=None) as conn:
         await events.read_cursor(conn, lock=True)
         async with line.snapshot() as snapshot:
             await _take(conn, snapshot)

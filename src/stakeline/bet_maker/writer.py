@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 MOST_IN_GROUP = 1000
 MOST_WAITING = 10_000
 """Bets that may wait; the next ones are told to come back."""
-ANSWER_S = 2.5
+ANSWER_S = 2.0
 """How long a bet waits for its answer: a slow group before its own, and its own."""
 
 

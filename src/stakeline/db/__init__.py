@@ -28,6 +28,11 @@ _ENGINES = {"sqlite": sqlite, "postgresql": postgresql}
 _PAUSES_S = (0.01, 0.03, 0.1)
 """How long a transaction that met another's waits before it is tried again."""
 
+WHOLE_S = 2.0
+"""How long a transaction may take, from asking for a connection to the end of COMMIT."""
+QUICK_S = 0.9
+"""The same, of one that is not the only one that a request waits for."""
+
 BigInt = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 """A 64-bit integer; STRICT tables of SQLite know the word INTEGER only, and mean the same."""
 Identifier = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
@@ -67,26 +72,29 @@ class Database:
             await self._connections.open(allow_unsafe=allow_unsafe)
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    async def read(self, within_s: float = WHOLE_S) -> AsyncIterator[AsyncConnection]:
         """A transaction for reading, which blocks no writer.
 
         With SQLite all of it sees one state, with PostgreSQL each statement does.
 
+        Args:
+            within_s: how long it may take; what is one of several in a request takes `QUICK_S`.
+
         Raises:
-            Unavailable: the database cannot be reached, or did not answer within 2 s.
+            Unavailable: the database cannot be reached, or did not answer in time.
         """
         async with (
             _unavailable_as_such(),
-            self._connections.transaction(write=False, long=False) as conn,
+            self._connections.transaction(write=False, within_s=within_s) as conn,
         ):
             yield conn
 
     @asynccontextmanager
-    async def write(self, *, long: bool = False) -> AsyncIterator[AsyncConnection]:
+    async def write(self, within_s: float | None = WHOLE_S) -> AsyncIterator[AsyncConnection]:
         """A transaction for writing, committed at the end of the block, rolled back on an error.
 
         Args:
-            long: nobody waits for it, and it may take as long as it takes.
+            within_s: how long it may take; None: nobody waits for it, and it has no limits.
 
         Raises:
             Unavailable: others held the database for 2 s, the disk is full, it cannot be reached,
@@ -94,7 +102,7 @@ class Database:
         """
         async with (
             _unavailable_as_such(),
-            self._connections.transaction(write=True, long=long) as conn,
+            self._connections.transaction(write=True, within_s=within_s) as conn,
         ):
             yield conn
 
@@ -104,16 +112,16 @@ class Database:
         Raises:
             Unavailable: as `write`, or it collided four times.
         """
-        for pause_s in _PAUSES_S:
+        ends = clock.steady() + int(WHOLE_S * clock.US_PER_S)
+        for pause_s in (*_PAUSES_S, None):
             try:
-                async with self.write() as conn:
+                async with self.write((ends - clock.steady()) / clock.US_PER_S) as conn:
                     return await act(conn)
             except Unavailable as problem:
-                if _state(problem.__cause__) not in postgresql.COLLISIONS:
+                if pause_s is None or _state(problem.__cause__) not in postgresql.COLLISIONS:
                     raise
                 await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
-        async with self.write() as conn:
-            return await act(conn)
+        raise AssertionError("the last try returns or raises")
 
     async def now(self) -> int:
         """The database's clock, in microseconds: with SQLite the host's, which costs no I/O.
@@ -123,7 +131,7 @@ class Database:
         """
         if isinstance(self._connections, sqlite.Connections):
             return clock.now()
-        async with self.read() as conn:
+        async with self.read(QUICK_S) as conn:
             return await now(conn)
 
     async def check_writable(self) -> None:
@@ -132,7 +140,7 @@ class Database:
         Raises:
             Unavailable: it does not, as a standby or a read-only one, or cannot be reached.
         """
-        async with self.read() as conn:
+        async with self.read(QUICK_S) as conn:
             if not await _ENGINES[conn.dialect.name].writable(conn):
                 await conn.invalidate()  # the next connection may find the primary
                 raise Unavailable

@@ -139,7 +139,7 @@ async def _step(database: Database, needed: Schema, to: int, *, back: bool) -> M
 @asynccontextmanager
 async def _turn(database: Database) -> AsyncIterator[AsyncConnection]:
     """A transaction in which nobody else migrates this database."""
-    async with database.write(long=True) as conn:
+    async with database.write(within_s=None) as conn:
         if conn.dialect.name == "postgresql":
             await conn.execute(postgresql.lock_timeout(PATIENCE_S))
             await conn.execute(postgresql.ONE_MAKER)

@@ -20,15 +20,17 @@ if TYPE_CHECKING:
 
 OLDEST = 14
 POOL_SIZE = 8
+CONNECT_S = 2.0
+"""How long a connection may take to be made, or to become free."""
 STATEMENT_S = 1.5
 """How long the server works on one statement, waiting for others' locks included."""
-WHOLE_S = 2.0
-"""How long a transaction may take, from asking for a connection to the end of COMMIT."""
 IDLE_S = 5.0
 """How long the server lets a transaction hold its locks while nothing comes: its client is gone."""
 COLLISIONS = {"40001", "40P01", "55P03"}
 """SQLSTATEs of a transaction that met another's locks or changes; repeated, it may get through."""
 _READ_ONLY = "25006"
+
+_QUERY = {"host", "port", "ssl", "target_session_attrs"}
 
 NOW = sa.text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)")
 """The database's clock, in microseconds: not of the transaction's start, but of this moment."""
@@ -85,7 +87,7 @@ class Connections:
             UnfitDatabase: it is too old.
             UnsafeDurability: it may lose what it acknowledged, and that was not allowed.
         """
-        async with self.transaction(write=False, long=False) as conn:
+        async with self.transaction(write=False, within_s=CONNECT_S) as conn:
             facts = (await conn.execute(_FACTS)).one()
             driver = (await conn.get_raw_connection()).driver_connection
             pooled = driver is not None and driver.get_server_pid() != facts.pid
@@ -98,23 +100,24 @@ class Connections:
             self.engine = _create_engine(self._url, prepare=True)
 
     @asynccontextmanager
-    async def transaction(self, *, write: bool, long: bool) -> AsyncIterator[AsyncConnection]:
+    async def transaction(
+        self, *, write: bool, within_s: float | None
+    ) -> AsyncIterator[AsyncConnection]:
         """A transaction, committed at the end of the block if it is for writing.
 
         Args:
             write: whether it is.
-            long: it has no limits.
+            within_s: how long it may take, from asking for a connection to the end of COMMIT; None:
+                it has no limits.
         """
-        loop = asyncio.get_running_loop()
-        ends_at = loop.time() + WHOLE_S
+        began = asyncio.get_running_loop().time()
+        ends_at = None if within_s is None else began + within_s
         async with AsyncExitStack() as stack:
-            async with asyncio.timeout_at(ends_at):
-                conn = await stack.enter_async_context(
-                    _cut_at(self.engine, None if long else ends_at)
-                )
+            async with asyncio.timeout_at(began + CONNECT_S if ends_at is None else ends_at):
+                conn = await stack.enter_async_context(_cut_at(self.engine, ends_at))
             if write:
                 await stack.enter_async_context(conn.begin())
-            if long:
+            if ends_at is None:
                 await conn.execute(_NO_LIMITS)
             yield conn
 
@@ -139,13 +142,16 @@ async def _cut_at(engine: AsyncEngine, ends_at: float | None) -> AsyncIterator[A
 
 
 def check(url: sa.URL) -> None:
-    """Nothing, if the URL names a host (or a socket's folder) and a database.
+    """Nothing, if the URL names a database, and says nothing that the driver does not know.
 
     Raises:
         ValueError: it does not.
     """
     if not url.database:
         raise ValueError("must name a database: postgresql://user@host/database")
+    if unknown := sorted(set(url.query) - _QUERY):
+        known = ", ".join(sorted(_QUERY))
+        raise ValueError(f"must not have {unknown[0]}= ; what may follow the ? is {known}")
 
 
 async def now(conn: AsyncConnection) -> int:
@@ -180,10 +186,10 @@ def _create_engine(url: sa.URL, *, prepare: bool) -> AsyncEngine:
     unprepared = {} if prepare else {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
     engine = create_async_engine(
         url.set(drivername="postgresql+asyncpg"),
-        connect_args={"timeout": STATEMENT_S, "connection_class": _Connection} | unprepared,
+        connect_args={"timeout": CONNECT_S, "connection_class": _Connection} | unprepared,
         pool_size=POOL_SIZE,
         max_overflow=0,
-        pool_timeout=STATEMENT_S,
+        pool_timeout=CONNECT_S,
         pool_use_lifo=True,
     )
     event.listen(engine.sync_engine, "handle_error", _give_up_standby)

@@ -58,7 +58,12 @@ class Connections:
         """Nothing: there is nothing to find out."""
 
     @asynccontextmanager
-    async def transaction(self, *, write: bool, long: bool) -> AsyncIterator[AsyncConnection]:  # noqa: ARG002 - only waiting is limited
+    async def transaction(
+        self,
+        *,
+        write: bool,
+        within_s: float | None,  # noqa: ARG002 - only waiting for others is limited
+    ) -> AsyncIterator[AsyncConnection]:
         """A transaction, committed at the end of the block if it is for writing.
 
         SQLite has one writer at a time: those of this process take turns in order here, since its

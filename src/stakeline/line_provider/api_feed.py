@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response, StreamingResponse
 
-from stakeline import background, clock, contract, fields, strictjson
+from stakeline import background, clock, contract, db, fields, strictjson
 from stakeline.errors import FeedChanged
 from stakeline.line_provider import events, feed
 from stakeline.line_provider.api import LineHere
@@ -94,7 +94,7 @@ async def get_snapshot(line: LineHere) -> Response:
 async def _look(
     line: Line, after: int, epoch: str | None, at: int | None, limit: int
 ) -> tuple[contract.Cursor, Sequence[bytes]]:
-    async with line.database.read() as conn:
+    async with line.database.read(db.QUICK_S) as conn:
         head = await feed.read_head(conn)
         if epoch not in {None, head.epoch}:
             raise FeedChanged

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
-from stakeline import background
+from stakeline import background, db
 from stakeline.db import Database, schema
 from stakeline.errors import Unavailable
 from stakeline.line_provider import api, api_feed, auto_result, feed
@@ -53,7 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     async def why_not_ready() -> str | None:
         try:
-            async with database.read() as conn:
+            async with database.read(db.QUICK_S) as conn:
                 await feed.read_head(conn)
             await database.check_writable()
         except Unavailable:
