@@ -9,29 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import aio_pika
 import structlog
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from prometheus_client import CollectorRegistry, Gauge
 
+from stakeline.broker.connecting import BrokerAway, connection_to, in_time
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage
+
+__all__ = ["EXCHANGE", "Broker", "BrokerAway", "Message", "Publisher"]
 
 log = structlog.get_logger(__name__)
 
 EXCHANGE = "stakeline.line"
 CONFIRM_S = 1.0
 """How long it may take to confirm what is published: a transaction may be waiting for it."""
-ANSWER_S = 2.0
-"""How long it may take for anything else that it is asked."""
-CLOSE_S = 0.5
-HEARTBEAT_S = 5
 CHECK_S = 5.0
 """How often the doorbell is looked after: nobody tells its owner that it was unbound."""
 REST_S = 0.02
@@ -40,10 +39,6 @@ PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 """How long to wait after one failure, two of them, and so on; the last one from then on."""
 STEADY_S = 5.0
 """A connection that held so long has made up for the failures before it."""
-
-
-class BrokerAway(Exception):
-    """The broker cannot be reached, or does not do in time what it is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +130,7 @@ class Broker:
             await message.ack()
 
         async def session(channel: AbstractChannel, exchange: AbstractExchange) -> None:
-            async with _in_time():
+            async with in_time():
                 await channel.set_qos(prefetch_count=1)
                 queue = await channel.declare_queue(
                     exclusive=True, auto_delete=True, arguments={"x-max-length": 1}
@@ -148,7 +143,7 @@ class Broker:
                 await asyncio.sleep(CHECK_S)
                 # The exchange may have been deleted, and with it who is bound; then this binds the
                 # queue to a new one. A queue that was deleted is an error, and so is no answer.
-                async with _in_time():
+                async with in_time():
                     await exchange.declare()
                     await queue.bind(exchange, "#")
 
@@ -176,8 +171,8 @@ class Broker:
     async def _connect(
         self, session: Callable[[AbstractChannel, AbstractExchange], Awaitable[None]]
     ) -> None:
-        async with _connection(self._url, self._name) as connection:
-            async with _in_time():
+        async with connection_to(self._url, self._name) as connection:
+            async with in_time():
                 channel = await connection.channel()
                 exchange = await channel.declare_exchange(
                     EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True
@@ -205,73 +200,3 @@ class Broker:
         known = error is None or isinstance(error, (BrokerAway, *CONNECTION_EXCEPTIONS))
         why = "the connection was lost" if error is None else f"{type(error).__name__}: {error}"
         log.warning("the broker cannot be used", why=why, exc_info=None if known else error)
-
-
-class _Transports:
-    """How the library connects, so that a connection can be dropped that does not end by itself."""
-
-    def __init__(self) -> None:
-        self._open: list[asyncio.WriteTransport] = []
-
-    async def create(
-        self,
-        url: Any,  # noqa: ANN401 - yarl's
-        ssl_context_provider: Any,  # noqa: ANN401 - the library's
-        **_: object,
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A connection to the URL's host."""
-        ssl = await ssl_context_provider.get_context() if url.scheme == "amqps" else None
-        reader, writer = await asyncio.open_connection(url.host, url.port, ssl=ssl)
-        self._open.append(writer.transport)
-        return reader, writer
-
-    def abort(self) -> None:
-        """Drop the connections; what was to be sent is forgotten."""
-        for transport in self._open:
-            transport.abort()
-
-
-class _Connection(aio_pika.Connection):
-    def __init__(self, *args: Any, transport_factory: _Transports, **more: Any) -> None:  # noqa: ANN401 - the library's
-        super().__init__(*args, **more)
-        self.kwargs["transport_factory"] = transport_factory
-
-
-@asynccontextmanager
-async def _connection(url: str, name: str) -> AsyncIterator[aio_pika.Connection]:
-    """A connection, gone at the end of the block within a second, whatever the broker does."""
-    transports = _Transports()
-    connection = _Connection(
-        aio_pika.connection.make_url(url, heartbeat=HEARTBEAT_S),
-        client_properties={"connection_name": name},
-        transport_factory=transports,
-    )
-    connecting = _quietly(connection.connect())
-    try:
-        await asyncio.wait([connecting], timeout=ANSWER_S)
-        if not connecting.done():
-            raise BrokerAway("it does not answer in time")
-        connecting.result()
-        try:
-            yield connection
-        finally:
-            await asyncio.wait([_quietly(connection.close())], timeout=CLOSE_S)
-    finally:
-        transports.abort()  # first: what is cancelled would wait for the broker to agree
-        connecting.cancel()
-
-
-def _quietly(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """The work as a task, whose failure nobody has to look at."""
-    task = asyncio.create_task(work)
-    task.add_done_callback(lambda done: done.cancelled() or done.exception())
-    return task
-
-
-@asynccontextmanager
-async def _in_time() -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(ANSWER_S):
-            yield
-    except TimeoutError:
-        raise BrokerAway("it does not answer in time") from None
