@@ -125,6 +125,37 @@ async def test_a_cursor_of_another_log_starts_over(
     assert len(queue.got) == 4
 
 
+async def test_a_restored_line_is_published_from_the_backups_place(
+    tmp_path: Path, broker_url: str, exchange: Exchange
+) -> None:
+    """No item comes again; new ones come with numbers that were seen, and with other contents."""
+    url, backup = (databases.url_of(tmp_path, name) for name in ("line-provider", "backup"))
+    queue = await exchange.bind()
+    async with relaying(tmp_path, broker_url) as line:
+        await put(line, "derby")
+        await put(line, "derby", "2.00")
+        await until_metric(line, "stakeline_relay_lag_items", 0)
+    await asyncio.to_thread(databases.copy, url, backup)
+    async with relaying(tmp_path, broker_url) as line:
+        await put(line, "derby", "3.00")
+        await put(line, "final")
+        lost = {got.item["seq"]: got.item for got in await queue.until_seqs(1, 2, 3, 4)}
+    queue.got.clear()
+    await asyncio.to_thread(databases.copy, backup, url)
+    async with relaying(tmp_path, broker_url) as line:
+        await put(line, "derby", "4.00")
+        await put(line, "derby", "5.00")
+        await queue.until_seqs(3, 4)
+        await until_metric(line, "stakeline_relay_lag_items", 0)
+    new = [got.item for got in await queue.take()]
+    assert [item["seq"] for item in new] == [3, 4]
+    for item in new:
+        assert item["epoch"] == lost[item["seq"]]["epoch"]
+        assert item["at"] != lost[item["seq"]]["at"]
+    assert new[0]["event"]["version"] == lost[3]["event"]["version"]
+    assert (new[0]["event"]["coefficient"], lost[3]["event"]["coefficient"]) == (4.0, 3.0)
+
+
 async def test_what_was_published_before_a_crash_is_published_again(
     tmp_path: Path,
     broker_url: str,
