@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from stakeline import clock, money
 from stakeline.cli import calls
-from stakeline.cli.replay_script import AHEAD_S
+from stakeline.cli.replay_script import AHEAD_S, ahead
 from stakeline.errors import BettingClosed, EventNotFound, IdempotencyKeyReused, PriceChanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stakeline.cli.replay_report import Tally
-    from stakeline.cli.replay_script import Move, Ruling, Script
+    from stakeline.cli.replay_script import Ruling, Script
     from stakeline.fixtures import Fixture
 
 CREATED, CONFLICT, UNPROCESSABLE = 201, 409, 422
@@ -75,7 +75,7 @@ class Play:
             {
                 "event_id": played.event_id,
                 "coefficient": money.decimal(fixture.coefficient),
-                "deadline": _ahead(AHEAD_S),
+                "deadline": ahead(AHEAD_S),
                 "name": fixture.name,
             },
         )
@@ -110,7 +110,7 @@ class Play:
         """Change the event's price and deadline, as the script says, and change them back."""
         for move in played.script.moves:
             await asyncio.sleep(move.pause_s)
-            await self._must("PATCH", f"events/{played.event_id}", _terms(move))
+            await self._must("PATCH", f"events/{played.event_id}", move.terms())
             self.tally.happened["prices moved" if move.coefficient else "deadlines moved"] += 1
 
     async def _bet(self, played: Played) -> None:
@@ -169,7 +169,7 @@ class Play:
             body["correction"] = True
             self.tally.happened["results and corrections"] += 1
         if ruling.closes is not None:
-            body["closed_at"] = _ahead(-AHEAD_S if ruling.closes == "early" else 24 * AHEAD_S)
+            body["closed_at"] = ahead(-AHEAD_S if ruling.closes == "early" else 24 * AHEAD_S)
         event = await self._must("POST", f"events/{played.event_id}/result", body)
         if ruling.heard:
             await self._heard(played.event_id, event)
@@ -231,17 +231,6 @@ class Play:
         if page.status != 200 or not isinstance(page.body, list):  # noqa: PLR2004 - HTTP
             raise calls.Unusable(f"bet-maker does not list the bets: {page.reason}")
         return page
-
-
-def _terms(move: Move) -> dict[str, Any]:
-    if move.coefficient is not None:
-        return {"coefficient": money.decimal(move.coefficient)}
-    return {"deadline": _ahead(move.ahead_s or 0)}
-
-
-def _ahead(seconds: int) -> str:
-    """The instant so many seconds from now."""
-    return clock.text(clock.now() + seconds * clock.US_PER_S)
 
 
 def _pending(bets: list[dict[str, Any]]) -> bool:

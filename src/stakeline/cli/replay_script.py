@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from stakeline import money
+from stakeline import clock, money
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +69,12 @@ class Move:
     ahead_s: int | None
     pause_s: float
 
+    def terms(self) -> dict[str, Any]:
+        """What line-provider is asked for: one of both, a deadline reckoned from now."""
+        if self.coefficient is not None:
+            return {"coefficient": money.decimal(self.coefficient)}
+        return {"deadline": ahead(self.ahead_s or 0)}
+
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
@@ -99,6 +105,11 @@ class Script:
     moves: Sequence[Move]
     rulings: Sequence[Ruling]
     repeats: int
+
+
+def ahead(seconds: int) -> str:
+    """The instant so many seconds from now."""
+    return clock.text(clock.now() + seconds * clock.US_PER_S)
 
 
 def plain(fixture: Fixture) -> Script:
