@@ -84,7 +84,8 @@ def resync() -> int:
     Raises:
         WrongSetting: the settings name no line-provider, or no database that follows one.
     """
-    chosen = settings.read(BetMakerSettings)
+    # It listens nowhere, so a service's host does not matter.
+    chosen = settings.read(BetMakerSettings, insecure=True)
     if chosen.line_provider_url is None:
         raise WrongSetting("BET_MAKER_LINE_PROVIDER_URL: must be set, to know which line to take")
     try:
