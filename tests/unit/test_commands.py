@@ -201,6 +201,12 @@ def test_a_resync_without_an_answer_changes_nothing() -> None:
     assert ended.stderr.rstrip().endswith("Nothing was changed.")
 
 
+def test_a_resync_runs_where_bet_maker_listens_to_everybody() -> None:
+    """It listens to nobody itself, so the settings of such a container do."""
+    settings = {"BET_MAKER_HOST": "0.0.0.0", "BET_MAKER_LINE_PROVIDER_URL": NOBODY}  # noqa: S104 - the point
+    assert run("bet-maker", "resync", **settings).stderr.startswith("resync: line-provider cannot")
+
+
 async def test_a_resync_takes_the_line_as_it_is(tmp_path: Path) -> None:
     """After it bet-maker follows another line, from its head."""
     other = tmp_path / "other"
