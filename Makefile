@@ -47,7 +47,7 @@ replicas: setup ## five processes on one PostgreSQL, killed at random for ten mi
 planted: setup ## plants bugs one by one into a copy; the tests have to catch each (some 20 minutes)
 	$(BIN)/python -m tests.planted
 
-test-compose: setup ## all containers: the gateway, confinement, a season while each is killed
+test-compose: setup ## all containers: the gateway, confinement, a walk, a season while each is killed
 	$(BIN)/pytest tests/compose -o timeout=600
 
 test-fresh: ## README's two commands in a bare container, from a clone of what is committed
