@@ -48,17 +48,21 @@ class Stack:
 
     def compose(self, *words: str) -> str:
         """What a `docker compose` command prints; it must succeed."""
+        return self.pipe(b"", *words).decode()
+
+    def pipe(self, given: bytes, *words: str) -> bytes:
+        """What a `docker compose` command makes of these bytes; it must succeed."""
         start = ("docker", "compose", "--project-name", self.project, "--env-file", str(self._env))
         done = subprocess.run(
             [*start, *words],
             cwd=ROOT,
             env=_clean_environment(),
-            stdin=subprocess.DEVNULL,
+            input=given,
             capture_output=True,
-            text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{' '.join(words)}: {done.stdout}{done.stderr}"
+        said = (done.stdout + done.stderr).decode(errors="replace")
+        assert done.returncode == 0, f"{' '.join(words)}: {said}"
         return done.stdout
 
     def up(self, *words: str) -> None:
