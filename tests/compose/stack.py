@@ -90,6 +90,11 @@ class Stack:
         """The status and output of a command in one of the service's containers."""
         return self.containers(service)[0].exec(*words, user=user)
 
+    def until_healthy(self) -> None:
+        """Return once all containers are: `up --wait` fails at once where one is not any more."""
+        for container in self.containers():
+            container.until_healthy_again(-1)
+
     def until_heard(self, event_id: str) -> None:
         """Return once bet-maker knows the event."""
         url = f"{self.bet_maker}/events/{event_id}"

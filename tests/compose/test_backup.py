@@ -49,8 +49,9 @@ def until_taken(stack: Stack, event_id: str) -> None:
 
 
 def verify(stack: Stack) -> None:
-    """Both databases are proved."""
+    """Both databases are proved, and all containers well again."""
     assert "nothing is wrong" in stack.compose("run", "--rm", "migrate", "verify")
+    stack.until_healthy()
 
 
 def test_bet_maker_goes_on_from_its_backup(stack: Stack) -> None:
@@ -62,10 +63,10 @@ def test_bet_maker_goes_on_from_its_backup(stack: Stack) -> None:
     later = publish(stack)
     stack.compose("stop", "bet-maker")
     restore(stack, "bet_maker", backup)
-    stack.up()
+    stack.compose("start", "bet-maker")
+    until_taken(stack, event_id)
     assert bet(stack, event_id, kept).json() == before
     assert stack.client.get(f"{stack.bet_maker}/bets/{gone['bet_id']}").status_code == 404
-    stack.until_heard(later)
     until_taken(stack, later)
     again = bet(stack, event_id, lost)
     assert again.status_code == 201
@@ -90,5 +91,4 @@ def test_a_restored_line_is_followed_after_resync(stack: Stack) -> None:
     told = stack.compose("run", "--rm", "bet-maker", "bet-maker", "resync")
     assert told.startswith("following epoch ")
     until_taken(stack, event_id)
-    stack.up()
     verify(stack)

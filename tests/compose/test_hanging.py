@@ -38,7 +38,7 @@ class Told:
 
 
 @contextmanager
-def frozen(*containers: Container) -> Iterator[None]:
+def frozen(stack: Stack, *containers: Container) -> Iterator[None]:
     """While this lasts, no process of these runs; what is sent to them waits."""
     names = [container.name for container in containers]
     docker("pause", *names)
@@ -46,6 +46,7 @@ def frozen(*containers: Container) -> Iterator[None]:
         yield
     finally:
         docker("unpause", *names)
+        stack.until_healthy()
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def check_each_key_is_one_bet(stack: Stack, event_id: str, bets: list[Told]) -> 
 def test_one_that_hangs_delays_reading_and_refuses_its_share(stack: Stack, event_id: str) -> None:
     """A GET goes on to the other; a bet is not sent twice, and its key tells what became of it."""
     one, _ = stack.containers("bet-maker")
-    with frozen(one):
+    with frozen(stack, one):
         lists, bets = ask_many(stack, event_id)
     assert {told.answer.status_code for told in lists} == {200}
     assert max(told.took_s for told in lists) < SILENT_S + SLACK_S
@@ -125,7 +126,7 @@ def test_one_that_hangs_delays_reading_and_refuses_its_share(stack: Stack, event
 
 def test_when_all_hang_everybody_is_told(stack: Stack, event_id: str) -> None:
     """Nobody waits for ever, and all goes on once they do."""
-    with frozen(*stack.containers("bet-maker")):
+    with frozen(stack, *stack.containers("bet-maker")):
         lists, bets = ask_many(stack, event_id)
     for told in lists:
         check_unavailable(told, 2 * SILENT_S)
