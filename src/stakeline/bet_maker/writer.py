@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 MOST_IN_GROUP = 1000
 MOST_WAITING = 10_000
 """Bets that may wait; the next ones are told to come back."""
-ANSWER_S = 2.0
+ANSWER_S = 2.2
 """How long a bet waits for its answer: a slow group before its own, and its own."""
 
 
@@ -65,11 +65,12 @@ class Writer:
     async def place(self, asked: Sequence[Asked]) -> list[Bet | Problem]:
         """Each bet's own answer, in order, once all of them are decided and on disk.
 
+        After 2.2 s it is `Unavailable`: the database has not said whether it took them.
+
         A caller who stops waiting changes nothing: the bets are decided all the same.
 
         Raises:
             Overloaded: too many bets wait; none of these was taken.
-            Unavailable: the database has not said in time whether it took them.
         """
         if self._count + len(asked) > MOST_WAITING:
             raise Overloaded
@@ -81,7 +82,7 @@ class Writer:
             async with asyncio.timeout(ANSWER_S):
                 return await request.answered
         except TimeoutError:
-            raise Unavailable from None
+            return [Unavailable()] * len(asked)
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Accept what is placed, until the block ends."""
