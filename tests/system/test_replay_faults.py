@@ -65,6 +65,8 @@ def test_a_season_returns_what_it_must_whatever_goes_wrong(tmp_path: Path) -> No
         assert int(found[what]) > 0
 
 
+# Clients that hang up while they connect: the HTTP library may then forget to close the socket.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("seed", [3, 4])
 def test_many_users_with_random_stakes_get_what_the_file_says(
     seed: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
