@@ -119,7 +119,8 @@ async def test_migrations_take_the_shared_connections(
     )
     before = needed.number - 1
     moved = await asyncio.gather(*(migrating.migrate(through, needed, before) for _ in range(2)))
-    assert sorted(each.before for each in moved) == [0, before]
+    begun = sorted(each.before for each in moved)  # the second may come to it half way
+    assert begun[0] == 0 < begun[1] <= before
     assert await migrating.migrate(through, needed) == Moved(before, needed.number)
     made = {fact[2] for fact in catalog(url) if fact[0] == "index"}
     assert "events_by_name" in made

@@ -46,7 +46,7 @@ class Followed:
         return bool(row.epoch is not None and row.epoch == self.epoch)
 
 
-_ANYTHING = "SELECT 1 FROM bets UNION ALL SELECT 1 FROM events LIMIT 1"
+_ANYTHING = "SELECT bet_id FROM bets UNION ALL SELECT event_id FROM events LIMIT 1"
 
 
 async def read_cursor(bets: Source, report: Report) -> Followed | None:
