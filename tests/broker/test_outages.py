@@ -136,15 +136,10 @@ async def test_the_end_is_the_same(tmp_path: Path, rabbit: Rabbit, faults: list[
             await scene.until_connected()
             operator = Operator(line, "match")
             crowd = Crowd(operator, [bets])
-            async with asyncio.TaskGroup() as group:
-                group.create_task(operator.run())
-                for user in range(USERS):
-                    group.create_task(crowd.user(user))
+            async with crowd.at_work(USERS):
                 for fault in faults:
                     await fault(scene)
                     await scene.until_connected()
-                crowd.leave()
-                operator.leave()
             await check(scene, operator, crowd)
             troubled = line if block_publishers in faults else bets
             assert "the broker cannot be used" in troubled.log.read_text()
@@ -207,12 +202,8 @@ async def test_messages_that_are_all_lost_cost_latency_only(tmp_path: Path, rabb
     async with running(line, bets):
         operator = Operator(line, "match")
         crowd = Crowd(operator, [bets])
-        async with asyncio.TaskGroup() as group:
-            group.create_task(operator.run())
-            group.create_task(crowd.user(0))
+        async with crowd.at_work(1):
             await asyncio.sleep(3)
-            crowd.leave()
-            operator.leave()
         events = await same_line(line, bets, operator.results)
         history = await all_bets(bets.client, operator.results)
         check_acknowledged(history, crowd.asked)

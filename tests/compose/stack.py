@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
+from stakeline import ids
 from tests.ports import HOST, free_port
 
 if TYPE_CHECKING:
@@ -45,6 +46,20 @@ class Stack:
 
     def _url(self, name: str) -> str:
         return f"http://{HOST}:{self._ports[name]}"
+
+    def publish(self) -> str:
+        """The id of a new event that can be bet on."""
+        event_id = ids.new_event_id()
+        event = {"event_id": event_id, "coefficient": "2.00"}
+        made = self.client.post(f"{self.line_provider}/events", json=event)
+        assert made.status_code == 201
+        self.until_heard(event_id)
+        return event_id
+
+    def bet(self, event_id: str, key: str) -> httpx2.Response:
+        """The answer to a bet with this key."""
+        body, keyed = {"event_id": event_id, "amount": 1}, {"Idempotency-Key": key}
+        return self.client.post(f"{self.gateway}/bet-maker/bets", json=body, headers=keyed)
 
     def compose(self, *words: str) -> str:
         """What a `docker compose` command prints; it must succeed."""

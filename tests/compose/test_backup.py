@@ -8,8 +8,6 @@ from stakeline import ids
 from tests.compose.stack import until
 
 if TYPE_CHECKING:
-    import httpx2
-
     from tests.compose.stack import Stack
 
 RESTORE = ("pg_restore", "-U", "postgres", "--clean", "--if-exists", "--single-transaction", "-d")
@@ -26,26 +24,10 @@ def restore(stack: Stack, database: str, backup: bytes) -> None:
     stack.pipe(backup, "exec", "-T", "postgres", *RESTORE, database)
 
 
-def publish(stack: Stack) -> str:
-    """The id of an event that can be bet on."""
-    event_id = ids.new_event_id()
-    event = {"event_id": event_id, "coefficient": "2.00"}
-    made = stack.client.post(f"{stack.line_provider}/events", json=event)
-    assert made.status_code == 201
-    stack.until_heard(event_id)
-    return event_id
-
-
-def bet(stack: Stack, event_id: str, key: str) -> httpx2.Response:
-    """The answer to a bet with this key."""
-    body, keyed = {"event_id": event_id, "amount": 1}, {"Idempotency-Key": key}
-    return stack.client.post(f"{stack.bet_maker}/bets", json=body, headers=keyed)
-
-
 def until_taken(stack: Stack, event_id: str) -> None:
     """Return once a bet on the event is taken."""
     key = ids.new_event_id()
-    until(lambda: bet(stack, event_id, key).is_success, "bets are not taken again")
+    until(lambda: stack.bet(event_id, key).is_success, "bets are not taken again")
 
 
 def verify(stack: Stack) -> None:
@@ -56,19 +38,19 @@ def verify(stack: Stack) -> None:
 
 def test_bet_maker_goes_on_from_its_backup(stack: Stack) -> None:
     """What came after the backup is gone; the line is heard from there on."""
-    event_id, kept, lost = publish(stack), ids.new_event_id(), ids.new_event_id()
-    before = bet(stack, event_id, kept).json()
+    event_id, kept, lost = stack.publish(), ids.new_event_id(), ids.new_event_id()
+    before = stack.bet(event_id, kept).json()
     backup = dump(stack, "bet_maker")
-    gone = bet(stack, event_id, lost).json()
-    later = publish(stack)
+    gone = stack.bet(event_id, lost).json()
+    later = stack.publish()
     stack.compose("stop", "bet-maker")
     restore(stack, "bet_maker", backup)
     stack.compose("start", "bet-maker")
     until_taken(stack, event_id)
-    assert bet(stack, event_id, kept).json() == before
+    assert stack.bet(event_id, kept).json() == before
     assert stack.client.get(f"{stack.bet_maker}/bets/{gone['bet_id']}").status_code == 404
     until_taken(stack, later)
-    again = bet(stack, event_id, lost)
+    again = stack.bet(event_id, lost)
     assert again.status_code == 201
     assert again.json()["bet_id"] != gone["bet_id"]
     verify(stack)
@@ -76,9 +58,9 @@ def test_bet_maker_goes_on_from_its_backup(stack: Stack) -> None:
 
 def test_a_restored_line_is_followed_after_resync(stack: Stack) -> None:
     """bet-maker takes no bets on a line that forgot what it said, until it is told to."""
-    event_id = publish(stack)
+    event_id = stack.publish()
     backup = dump(stack, "line_provider")
-    forgotten = publish(stack)
+    forgotten = stack.publish()
     stack.compose("stop", "line-provider")
     restore(stack, "line_provider", backup)
     stack.compose("start", "line-provider")
@@ -86,7 +68,7 @@ def test_a_restored_line_is_followed_after_resync(stack: Stack) -> None:
     until(lambda: stack.client.get(found + event_id).is_success, "the line does not come back")
     assert stack.client.get(found + forgotten).status_code == 404
     until(lambda: "resync" in stack.client.get(ready).text, "bet-maker notices nothing")
-    refused = bet(stack, event_id, ids.new_event_id())
+    refused = stack.bet(event_id, ids.new_event_id())
     assert (refused.status_code, refused.json()["code"]) == (503, "feed_stale")
     told = stack.compose("run", "--rm", "--no-deps", "bet-maker", "bet-maker", "resync")
     assert told.startswith("following epoch ")

@@ -52,30 +52,19 @@ def frozen(stack: Stack, *containers: Container) -> Iterator[None]:
 @pytest.fixture
 def event_id(stack: Stack) -> str:
     """An event that can be bet on."""
-    event_id = ids.new_event_id()
-    event = {"event_id": event_id, "coefficient": "2.00"}
-    made = stack.client.post(f"{stack.line_provider}/events", json=event)
-    assert made.status_code == 201
-    stack.until_heard(event_id)
-    return event_id
+    return stack.publish()
 
 
 def ask(stack: Stack, event_id: str, method: str) -> Told:
     """List the event's bets, or place one."""
     key, began = ids.new_event_id(), time.monotonic()
-    answer = list_bets(stack, event_id) if method == "GET" else bet(stack, event_id, key)
+    answer = list_bets(stack, event_id) if method == "GET" else stack.bet(event_id, key)
     return Told(answer, key, time.monotonic() - began)
 
 
 def list_bets(stack: Stack, event_id: str) -> httpx2.Response:
     """The answer to a request for all bets on the event."""
     return stack.client.get(f"{stack.bet_maker}/bets?event_id={event_id}")
-
-
-def bet(stack: Stack, event_id: str, key: str) -> httpx2.Response:
-    """The answer to a bet with this key."""
-    body, keyed = {"event_id": event_id, "amount": 1}, {"Idempotency-Key": key}
-    return stack.client.post(f"{stack.gateway}/bet-maker/bets", json=body, headers=keyed)
 
 
 def ask_many(stack: Stack, event_id: str) -> tuple[list[Told], list[Told]]:
@@ -97,14 +86,14 @@ def check_unavailable(told: Told, limit_s: float) -> None:
 
 def check_each_key_is_one_bet(stack: Stack, event_id: str, bets: list[Told]) -> None:
     """Bets are taken again; repeating each, answered or not, makes none twice."""
-    until(lambda: bet(stack, event_id, event_id).is_success, "bets are not taken again")
-    made = [bet(stack, event_id, told.key) for told in bets]
+    until(lambda: stack.bet(event_id, event_id).is_success, "bets are not taken again")
+    made = [stack.bet(event_id, told.key) for told in bets]
     assert {answer.status_code for answer in made} == {201}
     for told, answer in zip(bets, made, strict=True):
         if told.answer.is_success:
             assert answer.json()["bet_id"] == told.answer.json()["bet_id"]
     wanted = {answer.json()["bet_id"] for answer in made}
-    wanted.add(bet(stack, event_id, event_id).json()["bet_id"])
+    wanted.add(stack.bet(event_id, event_id).json()["bet_id"])
     listed = [each["bet_id"] for each in list_bets(stack, event_id).json()]
     assert sorted(listed) == sorted(wanted)
     assert len(wanted) == len(bets) + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from itertools import count, cycle
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from tests.processes import insist
 from tests.system.checker import ask, now_us
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from tests.processes import Service
     from tests.system.checker import Asked
@@ -95,12 +95,21 @@ class Crowd:
         self._clients = [service.client for service in services]
         self._leaves = False
 
-    def leave(self) -> None:
-        """Begin no more bets."""
-        self._leaves = True
+    @asynccontextmanager
+    async def at_work(self, users: int) -> AsyncIterator[None]:
+        """So many users bet and the operator runs the line, until the block ends.
 
-    async def user(self, user: int) -> None:
-        """Bet until told to leave, then see the last bet through."""
+        Then every bet that was begun is seen through, and every event gets its result.
+        """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._operator.run())
+            for user in range(users):
+                group.create_task(self._bet(user))
+            yield
+            self._leaves = True
+            self._operator.leave()
+
+    async def _bet(self, user: int) -> None:
         for n in count():
             while not self._operator.open and not self._leaves:
                 await asyncio.sleep(0.01)

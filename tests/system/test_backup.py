@@ -66,15 +66,10 @@ async def test_bet_maker_alone_from_a_backup_taken_under_load(tmp_path: Path) ->
     async with running(line, bets):
         operator = Operator(line, "backup")
         crowd = Crowd(operator, [bets])
-        async with asyncio.TaskGroup() as group:
-            group.create_task(operator.run())
-            for user in range(USERS):
-                group.create_task(crowd.user(user))
+        async with crowd.at_work(USERS):
             kept = await until_placed(crowd, 60)
             await asyncio.to_thread(back_up, bets.database, tmp_path / "backup")
             await until_placed(crowd, len(crowd.asked) + 60)
-            crowd.leave()
-            operator.leave()
         assert await bets.stop() == 0
         put_back(tmp_path / "backup", bets.database)
         await bets.restart()
@@ -92,15 +87,10 @@ async def test_line_provider_alone_from_a_backup_taken_under_load(tmp_path: Path
     async with running(line, bets):
         operator = Operator(line, "backup")
         crowd = Crowd(operator, [bets])
-        async with asyncio.TaskGroup() as group:
-            group.create_task(operator.run())
-            for user in range(USERS):
-                group.create_task(crowd.user(user))
+        async with crowd.at_work(USERS):
             await until_placed(crowd, 60)
             await asyncio.to_thread(back_up, line.database, tmp_path / "backup")
             kept = await until_placed(crowd, len(crowd.asked) + 60)
-            crowd.leave()
-            operator.leave()
         await check(line, bets, kept, operator)
         before = await all_bets(bets.client)
         assert await line.stop() == 0

@@ -52,18 +52,13 @@ async def test_kill_9_loses_and_doubles_nothing(both: Both, victims: list[str]) 
     """What was acknowledged is there once, what was refused is not, and every result arrives."""
     operator = Operator(both.line, "-".join(victims))
     crowd = Crowd(operator, [both.bets])
-    async with asyncio.TaskGroup() as group:
-        group.create_task(operator.run())
-        for user in range(USERS):
-            group.create_task(crowd.user(user))
+    async with crowd.at_work(USERS):
         for wait_s in BETWEEN_KILLS_S:
             await asyncio.sleep(wait_s)
             killed: list[Service] = [getattr(both, victim) for victim in victims]
             await asyncio.gather(*(service.kill() for service in killed))
             await asyncio.gather(*(service.restart() for service in killed))
         await asyncio.sleep(0.3)
-        crowd.leave()
-        operator.leave()
 
     events = await same_line(both.line, both.bets, operator.results)
     bets = await all_bets(both.bets.client, operator.results)

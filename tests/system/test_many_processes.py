@@ -83,17 +83,12 @@ async def test_one_of_two_may_die(three: Three) -> None:
     """One is killed under load, its users turn to the other: no loss, and both show the same."""
     operator = Operator(three.line, "two")
     crowd = Crowd(operator, [three.one, three.other])
-    async with asyncio.TaskGroup() as group:
-        group.create_task(operator.run())
-        for user in range(USERS):
-            group.create_task(crowd.user(user))
+    async with crowd.at_work(USERS):
         await asyncio.sleep(1.1)
         await three.other.kill()
         await asyncio.sleep(0.4)
         await three.other.restart()
         await asyncio.sleep(0.4)
-        crowd.leave()
-        operator.leave()
 
     events = await same_line(three.line, three.one, operator.results)
     bets = await all_bets(three.one.client, events)

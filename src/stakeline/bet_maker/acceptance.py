@@ -52,7 +52,7 @@ _NAME_EVENTS = f"""
 INSERT INTO events (event_id, status, closed_at, version, created_at, updated_at, epoch)
 SELECT event_id, 'NEW', {clock.LATEST}, 0, min(placed_at), min(placed_at), 'standalone' FROM asked
 WHERE NOT EXISTS (SELECT 1 FROM bets WHERE bets.user_id = asked.user_id AND bets.key = asked.key)
-GROUP BY event_id ON CONFLICT DO NOTHING
+GROUP BY event_id ORDER BY event_id ON CONFLICT DO NOTHING
 """  # noqa: S608 - a constant
 
 _ACCEPT = """

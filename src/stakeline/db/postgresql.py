@@ -66,7 +66,10 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc] # it has no types
         return await super().execute(_BEGIN if query == "BEGIN;" else query, *args, timeout=timeout)
 
     async def set_type_codec(self, *_: Any, **__: Any) -> None:  # noqa: ANN401
-        """Nothing: SQLAlchemy would ask four times what JSON is, of which we read none."""
+        """Nothing: SQLAlchemy would ask what JSON is, which behind a pooler may be two servers.
+
+        It asks outside of any transaction. No column is JSON, and only reflection reads any.
+        """
 
 
 class Connections:
