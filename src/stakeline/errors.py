@@ -16,7 +16,7 @@ class Problem(Exception):
 
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     code: ClassVar[str] = "internal"
-    retry_after_s: ClassVar[int | None] = None
+    retry_after_s: int | None = None
 
     def __init__(self, detail: str | None = None, **members: object) -> None:
         self.detail = detail or type(self).__doc__ or self.code
@@ -53,6 +53,18 @@ class MalformedJson(Problem):
     status, code = HTTPStatus.BAD_REQUEST, "malformed_json"
 
 
+class Unauthenticated(Problem):
+    """This wants a caller that is known: Authorization: Bearer, with a token that is in force."""
+
+    status, code = HTTPStatus.UNAUTHORIZED, "unauthenticated"
+
+
+class Forbidden(Problem):
+    """The caller is known, but may not do this."""
+
+    status, code = HTTPStatus.FORBIDDEN, "forbidden"
+
+
 class NotFound(Problem):
     """There is nothing at this address."""
 
@@ -69,6 +81,12 @@ class BetNotFound(Problem):
     """No bet with this id is known here."""
 
     status, code = HTTPStatus.NOT_FOUND, "bet_not_found"
+
+
+class UserNotFound(Problem):
+    """There is no user with this id."""
+
+    status, code = HTTPStatus.NOT_FOUND, "user_not_found"
 
 
 class MethodNotAllowed(Problem):
@@ -105,6 +123,12 @@ class PriceChanged(Conflict):
     """The coefficient is no longer the one asked for."""
 
     code = "price_changed"
+
+
+class UserExists(Conflict):
+    """Another user already has this name."""
+
+    code = "user_exists"
 
 
 class NotStandalone(Conflict):
@@ -152,6 +176,16 @@ class IdempotencyKeyReused(Problem):
     """This Idempotency-Key was already used for a different bet."""
 
     status, code = HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_key_reused"
+
+
+class TooManyRequests(Problem):
+    """Too many of these came in too short a time; Retry-After says when the next may."""
+
+    status, code = HTTPStatus.TOO_MANY_REQUESTS, "too_many_requests"
+
+    def __init__(self, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__()
 
 
 class Internal(Problem):

@@ -1,4 +1,4 @@
-"""Identifiers: what events' ids and idempotency keys may look like, and how a bet gets its id."""
+"""Identifiers: what events' ids, keys and users' names may look like, and how a bet gets its id."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import secrets
 
 _EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 _KEY = re.compile(r"[!-~]{1,64}", re.ASCII)
+_USERNAME = re.compile(r"[a-z0-9._@+-]{1,64}", re.ASCII)
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 _BET_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _SHORT_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that is misread on the phone
@@ -44,6 +45,18 @@ def parse_key(text: str) -> str:
     if not _KEY.fullmatch(text):
         raise ValueError("must be 1 to 64 visible ASCII characters")
     return text
+
+
+def parse_username(text: str) -> str:
+    """A user's name; upper case is taken as lower case, so that no two differ in that alone.
+
+    Raises:
+        ValueError: not 1 to 64 of `a-z 0-9 . _ @ + -`.
+    """
+    username = text.lower()
+    if not _USERNAME.fullmatch(username):
+        raise ValueError("must be 1 to 64 of a-z 0-9 . _ @ + -")
+    return username
 
 
 def parse_bet_id(text: str) -> str:

@@ -5,13 +5,20 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError, ValidationInfo
+from pydantic import SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings
 
+from stakeline.samples import is_known
+
 S = TypeVar("S", bound=BaseSettings)
+LEAST_OF_SECRET = 32
+_MOST_OF_FILE = 64 * 1024
+_CLOSES = ("jwt_secret", "operator_tokens", "feed_tokens")
+"""The settings that end open mode."""
 
 
 class WrongSetting(Exception):
@@ -21,18 +28,28 @@ class WrongSetting(Exception):
 def read(kind: type[S], **given: object) -> S:
     """The settings of this kind: `given` (those that are not None) before the environment.
 
+    Each can also come from a file, whose path is in the variable with `_FILE` at its end.
+
     Raises:
         WrongSetting: one is malformed, or the environment has one that does not exist.
     """
     prefix = kind.model_config.get("env_prefix", "")
-    known = {f"{prefix}{field}".upper() for field in kind.model_fields}
-    for name in sorted(os.environ):
-        if name.upper().startswith(prefix) and name.upper() not in known:
+    fields = {f"{prefix}{field}".upper(): field for field in kind.model_fields}
+    values: dict[str, object] = {}
+    for name, value in sorted(os.environ.items()):
+        named = name.upper()
+        if not named.startswith(prefix) or named in fields:
+            continue
+        whole = named.removesuffix("_FILE")
+        if whole == named or whole not in fields:
             raise WrongSetting(f"{name}: there is no such setting")
+        if value:
+            if os.environ.get(whole):
+                raise WrongSetting(f"{name}: {whole} is set, too; set one of them")
+            values[fields[whole]] = _content(name, value)
+    values |= {name: value for name, value in given.items() if value is not None}
     try:
-        return kind.model_validate(
-            {name: value for name, value in given.items() if value is not None}
-        )
+        return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         field = "".join(str(part) for part in first["loc"][:1])
@@ -41,24 +58,54 @@ def read(kind: type[S], **given: object) -> S:
         raise WrongSetting(f"{name}: {reason}") from None
 
 
-def host(address: str, info: ValidationInfo) -> str:
-    """The address, if only this machine can reach it, or `insecure`, a field before this, is set.
+def _content(name: str, path: str) -> str:
+    """The text of a file that a setting names, without the line break at its end."""
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(_MOST_OF_FILE + 1)
+        if len(content) > _MOST_OF_FILE:
+            raise WrongSetting(f"{name}: the file is longer than 64 KiB")
+        return content.decode().rstrip("\r\n")
+    except OSError as error:
+        raise WrongSetting(f"{name}: {error.strerror}") from None
+    except UnicodeError:
+        raise WrongSetting(f"{name}: the file is not text in UTF-8") from None
 
-    Until there are users, whoever reaches a service may do anything.
+
+def secret(given: SecretStr) -> SecretStr:
+    """The secret, if it is one.
+
+    Raises:
+        ValueError: it is too short, or a known sample; the message does not repeat it.
+    """
+    text = given.get_secret_value()
+    if len(text.encode()) < LEAST_OF_SECRET or is_known(text):
+        raise ValueError(
+            f"must be {LEAST_OF_SECRET} random bytes or more; make one with: openssl rand -hex 32"
+        )
+    return given
+
+
+def host(address: str, info: ValidationInfo) -> str:
+    """The address, if only this machine can reach it, or the service does not run open.
+
+    In open mode whoever reaches a service may do anything. The fields that decide, those with
+    tokens and secrets and `insecure`, come before this one.
 
     Raises:
         ValueError: others can reach it.
     """
+    if info.data.get("insecure") or any(info.data.get(field) for field in _CLOSES):
+        return address
     try:
-        if (
-            info.data.get("insecure")
-            or address == "localhost"
-            or ipaddress.ip_address(address).is_loopback
-        ):
+        if address == "localhost" or ipaddress.ip_address(address).is_loopback:
             return address
     except ValueError:
         pass
-    raise ValueError("must be a loopback address, such as 127.0.0.1, unless --insecure is given")
+    raise ValueError(
+        "must be a loopback address, such as 127.0.0.1: without tokens anybody may do anything."
+        " Set tokens, as docs/operations.md says, or give --insecure"
+    )
 
 
 def root_path(prefix: str) -> str:

@@ -116,4 +116,5 @@ def create_app(
         registry=CollectorRegistry(),
         why_not_ready=why_not_ready,
         routers=[router, large_router],
+        is_open=True,
     )

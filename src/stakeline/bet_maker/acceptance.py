@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from stakeline import clock, errors, money
 from stakeline.bet_maker.bets import SHOWN, Bet, shown
-from stakeline.bet_maker.tables import bets, cursor, events
+from stakeline.bet_maker.tables import bets, cursor, events, users
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ WITH asked AS (
            json_extract(value, '$[4]') AS amount, json_extract(value, '$[5]') AS asked_coefficient,
            json_extract(value, '$[6]') AS accept, json_extract(value, '$[7]') AS placed_at,
            json_extract(value, '$[8]') AS fix_at, json_extract(value, '$[9]') AS epoch,
-           json_each.key AS n
+           json_extract(value, '$[10]') AS token_version, json_each.key AS n
     FROM json_each(:asked))
 """,
     "postgresql": """
@@ -43,7 +43,8 @@ WITH asked AS (
            value ->> 2 AS key, value ->> 3 AS event_id,
            CAST(value ->> 4 AS bigint) AS amount, CAST(value ->> 5 AS bigint) AS asked_coefficient,
            value ->> 6 AS accept, CAST(value ->> 7 AS bigint) AS placed_at,
-           CAST(value ->> 8 AS bigint) AS fix_at, value ->> 9 AS epoch, n
+           CAST(value ->> 8 AS bigint) AS fix_at, value ->> 9 AS epoch,
+           CAST(value ->> 10 AS bigint) AS token_version, n
     FROM jsonb_array_elements(CAST(:asked AS jsonb)) WITH ORDINALITY AS element (value, n))
 """,
 }
@@ -52,6 +53,8 @@ _NAME_EVENTS = f"""
 INSERT INTO events (event_id, status, closed_at, version, created_at, updated_at, epoch)
 SELECT event_id, 'NEW', {clock.LATEST}, 0, min(placed_at), min(placed_at), 'standalone' FROM asked
 WHERE NOT EXISTS (SELECT 1 FROM bets WHERE bets.user_id = asked.user_id AND bets.key = asked.key)
+  AND EXISTS (SELECT 1 FROM users WHERE users.user_id = asked.user_id
+              AND users.token_version = asked.token_version AND users.active = 1)
 GROUP BY event_id ORDER BY event_id ON CONFLICT DO NOTHING
 """  # noqa: S608 - a constant
 
@@ -62,9 +65,11 @@ SELECT asked.bet_id, asked.user_id, asked.key, asked.event_id, asked.amount, eve
        asked.asked_coefficient, asked.accept, asked.placed_at, events.version, cursor.seq,
        cursor.snapshot, asked.fix_at
 FROM asked
+JOIN users ON users.user_id = asked.user_id AND users.token_version = asked.token_version
 JOIN events ON events.event_id = asked.event_id
 JOIN cursor ON cursor.epoch = events.epoch AND cursor.epoch = asked.epoch
-WHERE events.status = 'NEW'
+WHERE users.active = 1
+  AND events.status = 'NEW'
   AND events.frozen = 0
   AND asked.placed_at < events.closed_at
   AND (asked.accept = 'any' OR events.coefficient = asked.asked_coefficient
@@ -130,14 +135,23 @@ class _Reasons:
     """
 
     def __init__(
-        self, epoch: str | None, by_key: dict[tuple[int, str], Any], by_event: dict[str, Any]
+        self,
+        tokens: set[tuple[int, int]],
+        epoch: str | None,
+        by_key: dict[tuple[int, str], Any],
+        by_event: dict[str, Any],
     ) -> None:
+        self._tokens = tokens
         self._epoch = epoch
         self._by_key = by_key
         self._by_event = by_event
 
     @classmethod
     async def look_up(cls, conn: AsyncConnection, left: Sequence[Asked]) -> _Reasons:
+        theirs = sa.select(users.c.user_id, users.c.token_version).where(
+            users.c.user_id.in_({asked.user_id for asked in left}), users.c.active == 1
+        )
+        tokens = {(row.user_id, row.token_version) for row in await conn.execute(theirs)}
         keys = [(asked.user_id, asked.key) for asked in left if asked.key is not None]
         by_key: dict[tuple[int, str], Any] = {}
         if keys:
@@ -152,14 +166,19 @@ class _Reasons:
         )
         rows = (await conn.execute(state)).all()
         known = {row.event_id: row for row in rows if row.event_id is not None}
-        return cls(rows[0].followed, by_key, known)
+        return cls(tokens, rows[0].followed, by_key, known)
 
     def of(self, asked: Asked) -> Bet | Problem | None:
+        if (asked.user_id, asked.token_version) not in self._tokens:
+            return errors.Unauthenticated()
         bet = None if asked.key is None else self._by_key.get((asked.user_id, asked.key))
-        if bet is not None:
-            if not asked.same_body(bet):
-                return errors.IdempotencyKeyReused()
-            return shown(bet._mapping, replayed=True)  # noqa: SLF001 - SQLAlchemy's public name
+        if bet is None:
+            return self._of_new(asked)
+        if not asked.same_body(bet):
+            return errors.IdempotencyKeyReused()
+        return shown(bet._mapping, replayed=True)  # noqa: SLF001 - SQLAlchemy's public name
+
+    def _of_new(self, asked: Asked) -> Problem | None:
         if not asked.stamp.fresh or asked.stamp.epoch != self._epoch:
             return errors.FeedStale()
         event = self._by_event.get(asked.event_id)
@@ -191,6 +210,7 @@ def _as_parameter(asked: Asked) -> list[object]:
         asked.stamp.placed_at,
         asked.stamp.fix_at,
         asked.stamp.epoch,
+        asked.token_version,
     ]
 
 

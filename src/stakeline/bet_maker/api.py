@@ -10,9 +10,11 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from stakeline import contract, db, errors, fields
+from stakeline.auth import Principal
 from stakeline.bet_maker import events
 from stakeline.bet_maker.standalone import Standalone
 from stakeline.web.application import json_response
+from stakeline.web.guarding import BY_PASSWORD, may
 from stakeline.web.links import event_cursor, next_link, read_event_cursor
 from stakeline.web.reading import JsonRoute
 
@@ -58,6 +60,8 @@ def desk_of(request: Request) -> Desk:
 
 
 DeskHere = Annotated[Desk, Depends(desk_of)]
+Reader = Annotated[Principal, may(BY_PASSWORD, "user")]
+Operator = Annotated[Principal, may(BY_PASSWORD, "operator")]
 EventIdInPath = Annotated[fields.EventId, Path()]
 router = APIRouter(route_class=JsonRoute, tags=["line"])
 
@@ -66,6 +70,7 @@ router = APIRouter(route_class=JsonRoute, tags=["line"])
 async def list_events(
     request: Request,
     desk: DeskHere,
+    _who: Reader,
     limit: Annotated[fields.Limit, Query()] = 100,
     cursor: Annotated[str | None, Query(max_length=100)] = None,
 ) -> Response:
@@ -80,7 +85,7 @@ async def list_events(
 
 
 @router.get("/events/{event_id}", response_model=KnownEvent)
-async def get_event(event_id: EventIdInPath, desk: DeskHere) -> Response:
+async def get_event(event_id: EventIdInPath, desk: DeskHere, _who: Reader) -> Response:
     """Any event that is known here, open or not."""
     async with desk.database.read() as conn:
         return json_response(contract.event_body(await events.find(conn, event_id)))
@@ -88,7 +93,7 @@ async def get_event(event_id: EventIdInPath, desk: DeskHere) -> Response:
 
 @router.put("/events/{event_id}", response_model=KnownEvent)
 async def decide_event(
-    event_id: EventIdInPath, result: StandaloneResult, desk: DeskHere
+    event_id: EventIdInPath, result: StandaloneResult, desk: DeskHere, _who: Operator
 ) -> Response:
     """Standalone only: give the event its result, which settles all its bets."""
     if not isinstance(desk.line, Standalone):

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from stakeline import clock, errors, fields, ids
-from stakeline.bet_maker import bets, exports, history, users
-from stakeline.bet_maker.api import DeskHere
+from stakeline.auth import Principal
+from stakeline.bet_maker import bets, exports, history
+from stakeline.bet_maker.api import DeskHere, Reader
 from stakeline.bet_maker.bets import Asked, Bet, BetStatus
 from stakeline.bet_maker.bodies import (
     Batch,
@@ -28,6 +29,7 @@ from stakeline.bet_maker.bodies import (
 from stakeline.bet_maker.standalone import Standalone
 from stakeline.web import accepting, problems
 from stakeline.web.application import json_response
+from stakeline.web.guarding import BY_PASSWORD, may
 from stakeline.web.links import location, next_link
 from stakeline.web.reading import JsonRoute, LargeJsonRoute
 
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from stakeline.bet_maker.api import Desk
     from stakeline.bet_maker.bets import Stamp
 
+Bettor = Annotated[Principal, may(BY_PASSWORD, "user", look_up=False)]
+"""Acceptance finds out itself whether their token was revoked, as it takes the bet."""
 router = APIRouter(route_class=JsonRoute, tags=["bets"])
 large_router = APIRouter(route_class=LargeJsonRoute, tags=["bets"])
 
@@ -72,10 +76,14 @@ KEY_IN_DOCS: dict[str, Any] = {
 @router.post("/bets", status_code=201, response_model=BetBody, openapi_extra=KEY_IN_DOCS)
 @router.post("/bet", status_code=201, response_model=BetBody, openapi_extra=KEY_IN_DOCS)
 async def place_bet(
-    request: Request, new: NewBet, desk: DeskHere, key: Annotated[str | None, Depends(key_of)]
+    request: Request,
+    new: NewBet,
+    desk: DeskHere,
+    who: Bettor,
+    key: Annotated[str | None, Depends(key_of)],
 ) -> Response:
     """Place a bet: 201 once it is on disk. A repeat with its Idempotency-Key makes no other."""
-    asked = _asked(desk, new, key, await desk.line.stamp())
+    asked = _asked(desk, who, new, key, await desk.line.stamp())
     (outcome,) = await desk.writer.place([asked])
     if isinstance(outcome, errors.Problem):
         raise outcome
@@ -86,21 +94,25 @@ async def place_bet(
 
 
 @large_router.post("/bets/batch", response_model=BatchAnswer)
-async def place_batch(batch: Batch, desk: DeskHere) -> Response:
+async def place_batch(batch: Batch, desk: DeskHere, who: Bettor) -> Response:
     """Place up to 1000 bets; each gets its own answer, in order."""
     stamp = await desk.line.stamp()
     outcomes: list[Asked | Bet | errors.Problem] = []
     for raw in batch.bets:
         try:
             new = KeyedBet.model_validate(raw)
-            outcomes.append(_asked(desk, new, new.key, stamp))
+            outcomes.append(_asked(desk, who, new, new.key, stamp))
         except ValidationError as error:
             outcomes.append(problems.invalid(error))
         except errors.Problem as problem:
             outcomes.append(problem)
     asked = [outcome for outcome in outcomes if isinstance(outcome, Asked)]
-    placed = iter(await desk.writer.place(asked) if asked else [])
-    answers = [next(placed) if isinstance(outcome, Asked) else outcome for outcome in outcomes]
+    placed = await desk.writer.place(asked) if asked else []
+    for answer in placed:
+        if isinstance(answer, errors.Unauthenticated):  # all of them are, then
+            raise answer
+    decided = iter(placed)
+    answers = [next(decided) if isinstance(outcome, Asked) else outcome for outcome in outcomes]
     return json_response({"results": [batch_answer(answer) for answer in answers]})
 
 
@@ -118,6 +130,7 @@ FORMS_IN_DOCS: dict[int | str, dict[str, Any]] = {
 async def list_bets(
     request: Request,
     desk: DeskHere,
+    who: Reader,
     status: BetStatus | None = None,
     event_id: Annotated[fields.EventId | None, Query()] = None,
     placed_from: Annotated[fields.InstantInQuery | None, Query()] = None,
@@ -132,7 +145,7 @@ async def list_bets(
     with `-` has an apostrophe before it, or a spreadsheet would compute it. If the connection is
     cut before the end of the answer, bets are missing.
     """
-    chosen = history.Selection(users.ANONYMOUS, status, event_id, placed_from, placed_to)
+    chosen = history.Selection(who.user_id, status, event_id, placed_from, placed_to)
     wanted = accepting.preferred(
         request.headers.getlist("accept"), ["application/json", exports.NDJSON, exports.CSV]
     )
@@ -148,10 +161,10 @@ async def list_bets(
 
 
 @router.get("/bets/{bet_id}", response_model=BetWithReceipt)
-async def get_bet(bet_id: Annotated[BetId, Path()], desk: DeskHere) -> Response:
+async def get_bet(bet_id: Annotated[BetId, Path()], desk: DeskHere, who: Reader) -> Response:
     """The bet with its receipt: what it was judged by, and why it stands as it does."""
     async with desk.database.read() as conn:
-        bet, row = await bets.find(conn, users.ANONYMOUS, bet_id)
+        bet, row = await bets.find(conn, who.user_id, bet_id)
     receipt = {
         "feed_seq": row["feed_seq"],
         "feed_age_ms": (bet.placed_at - row["fix_at"]) / 1000,
@@ -164,16 +177,17 @@ async def get_bet(bet_id: Annotated[BetId, Path()], desk: DeskHere) -> Response:
     return json_response(bet_body(bet) | {"receipt": receipt})
 
 
-def _asked(desk: Desk, new: NewBet, key: str | None, stamp: Stamp) -> Asked:
+def _asked(desk: Desk, who: Principal, new: NewBet, key: str | None, stamp: Stamp) -> Asked:
     if new.coefficient is not None and isinstance(desk.line, Standalone):
         raise errors.InvalidRequest.of("body.coefficient", "there are no prices here: standalone")
     return Asked(
         bet_id=ids.new_bet_id(stamp.placed_at),
-        user_id=users.ANONYMOUS,
+        user_id=who.user_id,
         key=key,
         event_id=new.event_id,
         amount=new.amount,
         asked_coefficient=new.coefficient,
         accept=new.accepts(),
         stamp=stamp,
+        token_version=who.token_version,
     )

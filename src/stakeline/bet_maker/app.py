@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
 from stakeline import background, db
-from stakeline.bet_maker import api, api_bets, events, users
+from stakeline.auth.passwords import Passwords, hash_now, parse
+from stakeline.auth.signing import Signing
+from stakeline.auth.static_tokens import StaticTokens
+from stakeline.auth.tokens import Tokens
+from stakeline.bet_maker import api, api_bets, api_token, api_users, events, users
+from stakeline.bet_maker.api_token import Entrance
 from stakeline.bet_maker.follower import Follower
 from stakeline.bet_maker.line import Line
 from stakeline.bet_maker.migrations import SCHEMA
@@ -17,7 +22,7 @@ from stakeline.bet_maker.standalone import Standalone
 from stakeline.bet_maker.writer import Writer
 from stakeline.broker import Broker
 from stakeline.db import Database, schema
-from stakeline.errors import Unavailable
+from stakeline.errors import Unavailable, UserExists
 from stakeline.settings import WrongSetting
 from stakeline.web import application
 
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from stakeline.auth import Admission, Principal
     from stakeline.bet_maker.settings import Settings
 
 
@@ -39,7 +45,8 @@ def create_app(settings: Settings) -> FastAPI:
     """
     registry = CollectorRegistry()
     database = Database(settings.database_url)
-    heard = None if settings.line_provider_url is None else Line(settings.line_provider_url)
+    tokens = Tokens(*_tokens(settings))
+    heard = _line(settings)
     follower = None if heard is None else Follower(database, heard, registry)
     line = Standalone(database) if follower is None else follower
     writer = Writer(database, registry, standalone=heard is None)
@@ -52,6 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
                 stack.push_async_callback(heard.close)
             await database.open(allow_unsafe=settings.allow_unsafe_durability)
             await prepare(database, standalone=heard is None)
+            await _admit_first(database, settings)
             await stack.enter_async_context(line.running())
             if follower is not None and settings.broker_url is not None:
                 doorbell = Broker(settings.broker_url, "stakeline doorbell", registry)
@@ -69,6 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
             return "the database cannot be used"
         return line.why_stale()
 
+    is_open = settings.is_open
     app = application.create(
         title="bet-maker",
         description="Bets on the line, and their fate.",
@@ -77,9 +86,26 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         registry=registry,
         why_not_ready=why_not_ready,
-        routers=[api.router, api_bets.router, api_bets.large_router],
+        routers=[
+            api.router,
+            api_bets.router,
+            api_bets.large_router,
+            *([] if is_open else [api_token.router, api_users.router]),
+        ],
+        is_open=is_open,
     )
     app.state.desk = api.Desk(database, writer, line)
+    app.state.admit = _open if is_open else _admission(database, tokens)
+    if not is_open:
+        app.state.entrance = Entrance(database, tokens, Passwords())
+
+    def take_secrets(anew: Settings) -> None:
+        if anew.is_open == is_open:
+            tokens.hold(*_tokens(anew))
+        if heard is not None:
+            heard.token = anew.line_provider_token
+
+    app.state.take_secrets = take_secrets
     return app
 
 
@@ -96,3 +122,55 @@ async def prepare(database: Database, *, standalone: bool) -> None:
         mode = await events.found_cursor(conn, "standalone" if standalone else "following")
     if (mode == "standalone") != standalone:
         raise WrongSetting(f"BET_MAKER_DATABASE_URL: this database was made in {mode} mode")
+
+
+async def _admit_first(database: Database, settings: Settings) -> None:
+    """Make the first operator, where settings name one and nobody was there before.
+
+    Raises:
+        WrongSetting: there are users, but no secret to know them by.
+    """
+    async with database.read() as conn:
+        if await users.any_yet(conn):
+            if settings.jwt_secret is None:
+                raise WrongSetting(
+                    "BET_MAKER_JWT_SECRET: must be set, since this database has users; without it"
+                    " anybody could do anything"
+                )
+            return
+    if settings.first_user_username is None or settings.first_user_password is None:
+        return
+    hashed = hash_now(parse(settings.first_user_password.get_secret_value()))
+    with suppress(UserExists):  # another process was quicker
+        async with database.write() as conn:
+            now = await db.now(conn)
+            await users.add(conn, now, settings.first_user_username, hashed, "operator")
+
+
+def _line(settings: Settings) -> Line | None:
+    if settings.line_provider_url is None:
+        return None
+    return Line(settings.line_provider_url, settings.line_provider_token)
+
+
+def _tokens(settings: Settings) -> tuple[StaticTokens, Signing | None]:
+    static = StaticTokens({"service": settings.metrics_tokens})
+    if settings.jwt_secret is None:
+        return static, None
+    signing = Signing(settings.jwt_secret, settings.jwt_previous_secret, settings.token_lifetime_s)
+    return static, signing
+
+
+def _admission(database: Database, tokens: Tokens) -> Admission:
+    async def admit(token: str | None, *, look_up: bool) -> Principal:
+        who = tokens.read(token)
+        if look_up and who.role != "service":
+            async with database.read(db.QUICK_S) as conn:
+                await users.check(conn, who)
+        return who
+
+    return admit
+
+
+async def _open(_: str | None, *, look_up: bool) -> Principal:  # noqa: ARG001 - there is nothing to
+    return users.ANYBODY

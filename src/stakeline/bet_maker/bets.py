@@ -42,7 +42,10 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A bet that a user asked for; amount in cents, coefficient in hundredths."""
+    """A bet that a user asked for; amount in cents, coefficient in hundredths.
+
+    `token_version` is that of the token by which they are known: another one now revokes it.
+    """
 
     bet_id: str
     user_id: int
@@ -52,6 +55,7 @@ class Asked:
     asked_coefficient: int | None
     accept: Accept
     stamp: Stamp
+    token_version: int = 0
 
     def takes(self, coefficient: int | None) -> bool:
         """Whether the price is one that the user asked for."""

@@ -17,6 +17,9 @@ from stakeline.errors import FeedChanged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from contextlib import AbstractAsyncContextManager
+
+    from pydantic import SecretStr
 
     from stakeline.contract import Cursor, Event, FeedPage
 
@@ -56,15 +59,24 @@ class Line:
 
     Args:
         url: its address, without a slash at the end.
+        token: by which it knows us; None where it runs open.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: SecretStr | None = None) -> None:
+        self.token = token
         # No redirects are followed, and no proxy or netrc of the environment is asked.
         self._client = httpx2.AsyncClient(base_url=url, timeout=None, trust_env=False)
 
     async def close(self) -> None:
         """Close its connections."""
         await self._client.aclose()
+
+    def _get(
+        self, path: str, query: dict[str, str] | None = None
+    ) -> AbstractAsyncContextManager[httpx2.Response]:
+        token = self.token
+        headers = {} if token is None else {"Authorization": f"Bearer {token.get_secret_value()}"}
+        return self._client.stream("GET", path, params=query, headers=headers)
 
     async def feed(self, cursor: Cursor, wait_s: float) -> FeedPage:
         """The items after `cursor`: at once when there are any, else none after `wait_s`.
@@ -86,13 +98,12 @@ class Line:
         }
         async with (
             _deadline(wait_s + ANSWER_S),
-            self._client.stream("GET", "/feed", params=query) as answer,
+            self._get("/feed", query) as answer,
         ):
             body = await _body(answer)
         if answer.status_code == httpx2.codes.CONFLICT:
             raise FeedChanged
-        if answer.status_code != httpx2.codes.OK:
-            raise FeedUnreachable(f"line-provider answers {answer.status_code}.")
+        _expect_ok(answer)
         page = contract.read_page(body)
         if page.nonce != nonce:
             # The time is reckoned from when this request was sent: with an older answer, from a
@@ -112,15 +123,24 @@ class Line:
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
             async with (
                 _deadline(SNAPSHOT_S),
-                self._client.stream("GET", "/feed/snapshot") as answer,
+                self._get("/feed/snapshot") as answer,
             ):
-                if answer.status_code != httpx2.codes.OK:
-                    raise FeedUnreachable(f"line-provider answers {answer.status_code}.")
+                _expect_ok(answer)
                 async for chunk in answer.aiter_bytes():
                     spool.write(chunk)
             spool.seek(0)
             top, received_at = contract.read_snapshot_top(spool.readline())
             yield Snapshot(top, received_at, spool)
+
+
+def _expect_ok(answer: httpx2.Response) -> None:
+    if answer.status_code in {httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN}:
+        raise FeedUnreachable(
+            f"line-provider answers {answer.status_code}: set BET_MAKER_LINE_PROVIDER_TOKEN to one"
+            " of its LINE_PROVIDER_FEED_TOKENS."
+        )
+    if answer.status_code != httpx2.codes.OK:
+        raise FeedUnreachable(f"line-provider answers {answer.status_code}.")
 
 
 @asynccontextmanager

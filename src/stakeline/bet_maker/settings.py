@@ -4,24 +4,37 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from stakeline import db, settings
+from stakeline import db, ids, settings
+from stakeline.auth import passwords, static_tokens
 
 
 class Settings(BaseSettings):
     """Every setting is an environment variable with the prefix `BET_MAKER_`."""
 
-    model_config = SettingsConfigDict(env_prefix="BET_MAKER_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="BET_MAKER_", env_ignore_empty=True, frozen=True)
 
     database_url: Annotated[str, AfterValidator(db.check_url)] = (
         "sqlite:///stakeline-data/bet-maker.sqlite3"
     )
     allow_unsafe_durability: bool = False
     """Whether a PostgreSQL will do that can lose what it has acknowledged."""
+    jwt_secret: Annotated[SecretStr, AfterValidator(settings.secret)] | None = None
+    """What tokens are signed with; without it everybody may do everything."""
+    jwt_previous_secret: Annotated[SecretStr, AfterValidator(settings.secret)] | None = None
+    """Another one whose tokens are taken too."""
+    token_lifetime_s: int = Field(default=900, ge=60, le=86_400)
+    metrics_tokens: Annotated[SecretStr, AfterValidator(static_tokens.check)] | None = None
+    """Who may read `/metrics`: `name=token`, with commas between them."""
+    first_user_username: Annotated[str, AfterValidator(ids.parse_username)] | None = None
+    first_user_password: Annotated[SecretStr, AfterValidator(passwords.check)] | None = None
+    """Of the operator that an empty database is given."""
+    line_provider_token: SecretStr | None = None
+    """By which line-provider knows it."""
     insecure: bool = False
-    """Whether others than this machine may reach it, who then may do anything."""
+    """Whether others than this machine may reach it in open mode, who then may do anything."""
     host: Annotated[str, AfterValidator(settings.host)] = "127.0.0.1"
     port: int = Field(default=8001, ge=0, le=65535)
     workers: int = Field(default=1, ge=1, le=64)
@@ -38,4 +51,23 @@ class Settings(BaseSettings):
             raise ValueError("set one of BET_MAKER_LINE_PROVIDER_URL and BET_MAKER_STANDALONE=1")
         if self.standalone and self.broker_url is not None:
             raise ValueError("BET_MAKER_BROKER_URL is of no use with BET_MAKER_STANDALONE=1")
+        return self
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody may do anything."""
+        return self.jwt_secret is None
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if (self.first_user_username is None) != (self.first_user_password is None):
+            raise ValueError(
+                "set both of BET_MAKER_FIRST_USER_USERNAME and BET_MAKER_FIRST_USER_PASSWORD"
+            )
+        others = (self.first_user_username, self.jwt_previous_secret, self.metrics_tokens)
+        if self.jwt_secret is None and any(other is not None for other in others):
+            raise ValueError(
+                "BET_MAKER_JWT_SECRET must be set where users or tokens are; make one with:"
+                " openssl rand -hex 32"
+            )
         return self

@@ -76,7 +76,42 @@ users = sa.Table(
     metadata,
     sa.Column("user_id", BigInt, primary_key=True),
     sa.Column("username", sa.Text, nullable=False, unique=True),
+    sa.Column("password_hash", sa.Text, comment="null: cannot log in"),
+    sa.Column(
+        "role",
+        sa.Text,
+        sa.CheckConstraint("role IN ('user', 'operator')"),
+        nullable=False,
+        server_default="user",
+    ),
+    sa.Column(
+        "active", BigInt, sa.CheckConstraint("active IN (0, 1)"), nullable=False, server_default="1"
+    ),
+    sa.Column(
+        "token_version",
+        BigInt,
+        nullable=False,
+        server_default="0",
+        comment="raised by what revokes the user's tokens",
+    ),
+    sa.Column("created_at", BigInt, nullable=False, server_default="0"),
+    sa.Column("updated_at", BigInt, nullable=False, server_default="0"),
+    sa.Column("removed_at", BigInt, comment="a row stays for the bets that refer to it"),
     sqlite_strict=True,
+)
+
+logins = sa.Table(
+    "logins",
+    metadata,
+    sa.Column("login_id", sa.Text, primary_key=True),
+    sa.Column("account", sa.Text, nullable=False, comment="the name that was given"),
+    sa.Column("address", sa.Text, nullable=False, comment="where it came from"),
+    sa.Column("at", BigInt, nullable=False),
+    sa.Column("failed", BigInt, sa.CheckConstraint("failed IN (0, 1)"), nullable=False),
+    sa.Index("logins_of_account", "account", "at"),
+    sa.Index("logins_of_address", "address", "at"),
+    sqlite_strict=True,
+    comment="Logins under way, and those that failed in the last 15 minutes.",
 )
 
 bets = sa.Table(

@@ -9,18 +9,17 @@ from pydantic import BaseModel, StrictBool
 from starlette.responses import Response
 
 from stakeline import contract, db, fields
+from stakeline.auth import Principal
 from stakeline.line_provider import changes, events, feed
 from stakeline.line_provider.events import Change, Ruling, Terms
 from stakeline.line_provider.line import Line
 from stakeline.web.application import json_response
+from stakeline.web.guarding import STATIC, may
 from stakeline.web.links import event_cursor, location, next_link, read_event_cursor
 from stakeline.web.reading import JsonRoute
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
-
-ANYBODY = "anonymous"
-"""Who changes the line while there are no users."""
 
 
 class NewEvent(fields.Body):
@@ -68,20 +67,22 @@ def line_of(request: Request) -> Line:
 
 
 LineHere = Annotated[Line, Depends(line_of)]
+Operator = Annotated[Principal, may(STATIC, "operator")]
+Reader = Annotated[Principal, may(STATIC, "user", "service")]
 EventIdInPath = Annotated[fields.EventId, Path()]
 IfMatch = Annotated[str | None, Header(description="ETags the event may have.")]
 router = APIRouter(route_class=JsonRoute, tags=["line"])
 
 
 @router.post("/events", status_code=201, response_model=contract.Event)
-async def create_event(request: Request, new: NewEvent, line: LineHere) -> Response:
+async def create_event(request: Request, new: NewEvent, line: LineHere, who: Operator) -> Response:
     """Put an event on the line. 200 if it stands there just so already, else `event_exists`."""
     terms = Terms(new.coefficient, new.deadline, new.name)
 
     async def create(conn: AsyncConnection, now: int) -> Change:
         return await changes.create(conn, now, new.event_id, terms, line.default_deadline_s)
 
-    change = await line.change(create, ANYBODY)
+    change = await line.change(create, who.name)
     where = location(request, f"events/{change.event.event_id}")
     return _answer(change, 201 if change.made else 200, where)
 
@@ -92,6 +93,7 @@ async def put_event(
     event_id: EventIdInPath,
     body: EventTerms,
     line: LineHere,
+    who: Operator,
     if_match: IfMatch = None,
 ) -> Response:
     """Create (201) or change (200) an event; takes deadlines that have passed."""
@@ -100,7 +102,7 @@ async def put_event(
     async def put(conn: AsyncConnection, now: int) -> Change:
         return await changes.put(conn, now, event_id, terms, line.default_deadline_s, if_match)
 
-    change = await line.change(put, ANYBODY)
+    change = await line.change(put, who.name)
     if change.made and change.event.version == 1:
         return _answer(change, 201, location(request, f"../events/{event_id}"))
     return _answer(change, 200)
@@ -108,7 +110,11 @@ async def put_event(
 
 @router.patch("/events/{event_id}", response_model=contract.Event)
 async def change_event(
-    event_id: EventIdInPath, body: EventTerms, line: LineHere, if_match: IfMatch = None
+    event_id: EventIdInPath,
+    body: EventTerms,
+    line: LineHere,
+    who: Operator,
+    if_match: IfMatch = None,
 ) -> Response:
     """Change an event. Once it has a result, its coefficient and deadline are fixed."""
     terms = Terms(body.coefficient, body.deadline, body.name)
@@ -116,12 +122,16 @@ async def change_event(
     async def change(conn: AsyncConnection, now: int) -> Change:
         return await changes.change(conn, now, event_id, terms, if_match)
 
-    return _answer(await line.change(change, ANYBODY), 200)
+    return _answer(await line.change(change, who.name), 200)
 
 
 @router.post("/events/{event_id}/result", response_model=contract.Event)
 async def decide_event(
-    event_id: EventIdInPath, result: Result, line: LineHere, if_match: IfMatch = None
+    event_id: EventIdInPath,
+    result: Result,
+    line: LineHere,
+    who: Operator,
+    if_match: IfMatch = None,
 ) -> Response:
     """Give an event its result, or correct it. The same result again changes nothing."""
     ruling = Ruling(result.status, result.closed_at, bool(result.correction))
@@ -129,13 +139,14 @@ async def decide_event(
     async def decide(conn: AsyncConnection, now: int) -> Change:
         return await changes.decide(conn, now, event_id, ruling, if_match)
 
-    return _answer(await line.change(decide, ANYBODY, result.reason), 200)
+    return _answer(await line.change(decide, who.name, result.reason), 200)
 
 
 @router.get("/events", response_model=list[contract.Event])
 async def list_events(
     request: Request,
     line: LineHere,
+    _who: Reader,
     status: contract.EventStatus | None = None,
     bettable: bool | None = None,  # noqa: FBT001 - a query parameter
     limit: Annotated[fields.Limit, Query()] = 100,
@@ -154,7 +165,7 @@ async def list_events(
 
 
 @router.get("/events/{event_id}", response_model=contract.Event)
-async def get_event(event_id: EventIdInPath, line: LineHere) -> Response:
+async def get_event(event_id: EventIdInPath, line: LineHere, _who: Reader) -> Response:
     """The event; its ETag is its version."""
     async with line.database.read() as conn:
         return _answer(Change(await events.find(conn, event_id), made=False), 200)
@@ -165,6 +176,7 @@ async def get_history(
     event_id: EventIdInPath,
     request: Request,
     line: LineHere,
+    _who: Operator,
     limit: Annotated[fields.Limit, Query()] = 100,
     cursor: Annotated[fields.Count, Query()] = 0,
 ) -> Response:

@@ -10,9 +10,11 @@ from pydantic import BaseModel
 from starlette.responses import Response, StreamingResponse
 
 from stakeline import background, clock, contract, db, fields, strictjson
+from stakeline.auth import Principal
 from stakeline.errors import FeedChanged
 from stakeline.line_provider import events, feed
 from stakeline.line_provider.api import LineHere
+from stakeline.web.guarding import STATIC, may
 from stakeline.web.reading import JsonRoute
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class Page(BaseModel):
     items: list[Item]
 
 
+Follower = Annotated[Principal, may(STATIC, "service", "operator")]
 router = APIRouter(route_class=JsonRoute, tags=["feed"])
 
 
@@ -52,6 +55,7 @@ router = APIRouter(route_class=JsonRoute, tags=["feed"])
 async def get_feed(
     request: Request,
     line: LineHere,
+    _who: Follower,
     after: Annotated[fields.Count, Query()] = 0,
     epoch: Annotated[str | None, Query(max_length=64)] = None,
     at: Annotated[fields.InstantInQuery | None, Query()] = None,
@@ -84,7 +88,7 @@ async def get_feed(
 
 
 @router.get("/feed/snapshot", response_class=StreamingResponse)
-async def get_snapshot(line: LineHere) -> Response:
+async def get_snapshot(line: LineHere, _who: Follower) -> Response:
     """NDJSON: `{epoch, seq, at, received_at}`, read before any row; then every event."""
     return StreamingResponse(
         _snapshot(line), media_type="application/x-ndjson", headers={"Cache-Control": "no-store"}

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry
 
 from stakeline import background, db
+from stakeline.auth import Principal
+from stakeline.auth.signing import Signing
+from stakeline.auth.static_tokens import StaticTokens
+from stakeline.auth.tokens import Tokens
 from stakeline.db import Database, schema
 from stakeline.errors import Unavailable
 from stakeline.line_provider import api, api_feed, auto_result, feed
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
 
     from stakeline.line_provider.settings import Settings
 
+ANYBODY = Principal("anonymous", "anybody")
+"""Who asks in open mode."""
+
 
 def create_app(settings: Settings) -> FastAPI:
     """The service, with a database of its own that it opens when it starts.
@@ -35,6 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
     registry = CollectorRegistry()
     database = Database(settings.database_url)
     line = Line(database, settings.default_deadline_s)
+    tokens = Tokens(*_tokens(settings))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -69,6 +77,24 @@ def create_app(settings: Settings) -> FastAPI:
         registry=registry,
         why_not_ready=why_not_ready,
         routers=[api.router, api_feed.router],
+        is_open=settings.is_open,
     )
     app.state.line = line
+
+    async def admit(token: str | None, *, look_up: bool) -> Principal:  # noqa: ARG001 - no users here
+        return ANYBODY if settings.is_open else tokens.read(token)
+
+    def take_secrets(anew: Settings) -> None:
+        if anew.is_open == settings.is_open:
+            tokens.hold(*_tokens(anew))
+
+    app.state.admit = admit
+    app.state.take_secrets = take_secrets
     return app
+
+
+def _tokens(settings: Settings) -> tuple[StaticTokens, Signing | None]:
+    static = StaticTokens({"operator": settings.operator_tokens, "service": settings.feed_tokens})
+    if settings.jwt_secret is None:
+        return static, None
+    return static, Signing(settings.jwt_secret, settings.jwt_previous_secret)

@@ -32,6 +32,19 @@ def json_response(
     return Response(strictjson.dumps(value), status, headers, media_type="application/json")
 
 
+class _Open(FastAPI):
+    """A service that takes anybody: its docs ask for no tokens."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        document = super().openapi()
+        document.get("components", {}).pop("securitySchemes", None)
+        for path in document["paths"].values():
+            for operation in path.values():
+                operation.pop("security", None)
+        return document
+
+
 def create(
     *,
     title: str,
@@ -42,6 +55,7 @@ def create(
     registry: CollectorRegistry,
     why_not_ready: Callable[[], Awaitable[str | None]],
     routers: list[APIRouter],
+    is_open: bool,
 ) -> FastAPI:
     """A service: its own `routers`, and what every service has.
 
@@ -54,8 +68,9 @@ def create(
         registry: its metrics.
         why_not_ready: None when it can serve, else the reason, asked by `/readyz`.
         routers: its own calls.
+        is_open: whether anybody may call them, so that the docs ask for no tokens.
     """
-    app = FastAPI(
+    app = (_Open if is_open else FastAPI)(
         title=title,
         description=description,
         version=version,

@@ -79,6 +79,8 @@ def invalid(error: ValidationError) -> errors.InvalidRequest:
 def response(problem: errors.Problem, headers: dict[str, str] | None = None) -> Response:
     """The problem's HTTP response, Retry-After included where there is one."""
     headers = dict(headers or {})
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="stakeline"'
     if problem.retry_after_s is not None:
         headers["Retry-After"] = str(problem.retry_after_s)
     return Response(

@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 
 from stakeline import strictjson
 from stakeline.errors import BadRequest, TooLarge, UnsupportedMediaType
+from stakeline.web.guarding import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -47,12 +48,16 @@ class JsonRoute(APIRoute):
     most_bytes = 16 * KIB
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's handler, behind the checks of media type, size and syntax."""
+        """FastAPI's handler, behind the checks of who asks, media type, size and syntax."""
         handle = super().get_route_handler()
         if not self.body_field:
             return handle
+        guards = [found.call for found in self.dependant.dependencies]
 
         async def handle_json(request: Request) -> Response:
+            for guard in guards:
+                if isinstance(guard, Guard):
+                    await guard(request)
             media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if media_type != "application/json":
                 raise UnsupportedMediaType
