@@ -6,13 +6,16 @@ import ipaddress
 import os
 import re
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings
 
 from stakeline.samples import is_known
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 S = TypeVar("S", bound=BaseSettings)
 LEAST_OF_SECRET = 32
@@ -35,18 +38,13 @@ def read(kind: type[S], **given: object) -> S:
     """
     prefix = kind.model_config.get("env_prefix", "")
     fields = {f"{prefix}{field}".upper(): field for field in kind.model_fields}
-    values: dict[str, object] = {}
-    for name, value in sorted(os.environ.items()):
-        named = name.upper()
-        if not named.startswith(prefix) or named in fields:
-            continue
-        whole = named.removesuffix("_FILE")
-        if whole == named or whole not in fields:
+    for name in sorted(os.environ):
+        whole = name.upper().removesuffix("_FILE")
+        if whole.startswith(prefix) and whole not in fields:
             raise WrongSetting(f"{name}: there is no such setting")
-        if value:
-            if os.environ.get(whole):
-                raise WrongSetting(f"{name}: {whole} is set, too; set one of them")
-            values[fields[whole]] = _content(name, value)
+    values: dict[str, object] = {
+        field: value for name, field in fields.items() if (value := given_by(name, os.environ))
+    }
     values |= {name: value for name, value in given.items() if value is not None}
     try:
         return kind.model_validate(values)
@@ -56,6 +54,18 @@ def read(kind: type[S], **given: object) -> S:
         reason = first["msg"].removeprefix("Value error, ")
         name = f"{prefix}{field}".upper() if field else prefix.rstrip("_")
         raise WrongSetting(f"{name}: {reason}") from None
+
+
+def given_by(name: str, environment: Mapping[str, str]) -> str | None:
+    """The value of a setting: the variable's, or what is in the file that `NAME_FILE` names.
+
+    Raises:
+        WrongSetting: both are set, or the file cannot be read.
+    """
+    value, path = environment.get(name), environment.get(f"{name}_FILE")
+    if value and path:
+        raise WrongSetting(f"{name}_FILE: {name} is set, too; set one of them")
+    return _content(f"{name}_FILE", path) if path else value
 
 
 def _content(name: str, path: str) -> str:

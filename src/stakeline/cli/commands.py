@@ -25,6 +25,8 @@ stakeline = typer.Typer(
 )
 bet_maker_commands = typer.Typer(help="Take bets, following a line-provider or standalone.")
 stakeline.add_typer(bet_maker_commands, name="bet-maker")
+user_commands = typer.Typer(help="Who may log in.", no_args_is_help=True)
+stakeline.add_typer(user_commands, name="user")
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on.")]
@@ -120,6 +122,20 @@ def resync() -> None:
     from stakeline.cli import serve
 
     raise typer.Exit(serve.resync())
+
+
+@user_commands.command("add")
+def add_user(
+    username: Annotated[str, typer.Argument(metavar="NAME")],
+    role: Annotated[
+        Literal["user", "operator"], typer.Option(help="Who bets, or who runs the line.")
+    ] = "user",
+    data_dir: DataDir = None,
+) -> None:
+    """Add a user to bet-maker's database; the password comes from a prompt, or standard input."""
+    from stakeline.cli import adding
+
+    raise typer.Exit(adding.run(username, role, data_dir))
 
 
 @stakeline.command("migrate")

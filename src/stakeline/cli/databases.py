@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Literal
 
-from stakeline import db
+from stakeline import db, settings
 from stakeline.bet_maker.settings import Settings as BetMakerSettings
 from stakeline.line_provider.settings import Settings as LineProviderSettings
 from stakeline.settings import WrongSetting
@@ -40,8 +40,8 @@ def url_of(
         return url_in(data_dir, service)
     name = setting_of(service)
     try:
-        url = environment.get(name, _SETTINGS[service].model_fields["database_url"].default)
-        return db.check_url(url)
+        url = settings.given_by(name, environment)
+        return db.check_url(url or _SETTINGS[service].model_fields["database_url"].default)
     except ValueError as error:
         raise WrongSetting(f"{name}: {error}") from None
 

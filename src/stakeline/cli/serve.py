@@ -10,6 +10,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+import structlog
 import typer
 
 from stakeline import log, settings
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 
     from stakeline.contract import Cursor
 
-S = TypeVar("S", LineProviderSettings, BetMakerSettings)
+logger = structlog.get_logger(__name__)
+S = TypeVar("S", bound=LineProviderSettings | BetMakerSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,8 @@ def _serve(
             return asyncio.run(workers.run(service, sock, chosen.workers, *insecure))
     try:
         with sock:
-            serving.run(create_app(), sock)
+            app = create_app()
+            serving.run(app, sock, lambda: _take_anew(app, type(chosen), options))
     except OSError as error:
         raise WrongSetting(f"{prefix}_DATABASE_URL: {error.strerror}") from None
     except Unavailable as error:
@@ -141,6 +144,18 @@ def _serve(
     except UnfitDatabase as error:
         raise WrongSetting(f"{prefix}_DATABASE_URL: {error}") from None
     return 0
+
+
+def _take_anew(
+    app: FastAPI, kind: type[LineProviderSettings | BetMakerSettings], options: Options
+) -> None:
+    """Exchange tokens and secrets for those that settings have now; a wrong one changes none."""
+    try:
+        app.state.take_secrets(_read(kind, options))
+    except WrongSetting as error:
+        logger.error("tokens and secrets are kept as they are", why=str(error))  # noqa: TRY400 - one line
+    else:
+        logger.info("tokens and secrets were read anew")
 
 
 def _end_with(lifeline: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
 import sys
 from contextlib import asynccontextmanager
@@ -137,9 +138,27 @@ def _environment(data_dir: Path | None, line_provider: str, *, private: bool) ->
     if data_dir is not None:
         environment["LINE_PROVIDER_DATABASE_URL"] = databases.url_in(data_dir, "line-provider")
         environment["BET_MAKER_DATABASE_URL"] = databases.url_in(data_dir, "bet-maker")
+    if environment.get("BET_MAKER_JWT_SECRET") or environment.get("BET_MAKER_JWT_SECRET_FILE"):
+        _close_line(environment)
     if private:
         environment["LINE_PROVIDER_LOG_LEVEL"] = environment["BET_MAKER_LOG_LEVEL"] = "ERROR"
     return environment
+
+
+def _close_line(environment: dict[str, str]) -> None:
+    """Let line-provider know bet-maker and its users, where nothing else is said."""
+    ours = ("OPERATOR_TOKENS", "FEED_TOKENS", "JWT_SECRET")
+    names = [f"LINE_PROVIDER_{name}{end}" for name in ours for end in ("", "_FILE")]
+    names += ["BET_MAKER_LINE_PROVIDER_TOKEN", "BET_MAKER_LINE_PROVIDER_TOKEN_FILE"]
+    if any(environment.get(name) for name in names):
+        return
+    token = secrets.token_urlsafe(32)
+    environment["LINE_PROVIDER_FEED_TOKENS"] = f"bet-maker={token}"
+    environment["BET_MAKER_LINE_PROVIDER_TOKEN"] = token
+    for name in ("JWT_SECRET", "JWT_PREVIOUS_SECRET"):
+        for end in ("", "_FILE"):
+            if value := environment.get(f"BET_MAKER_{name}{end}"):
+                environment[f"LINE_PROVIDER_{name}{end}"] = value
 
 
 async def start(

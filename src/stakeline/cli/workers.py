@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -25,6 +26,8 @@ PAUSE_S = 1.0
 async def run(service: str, sock: socket.socket, count: int, *options: str) -> int:
     """Serve until SIGTERM or SIGINT; a worker that ends by itself is started again.
 
+    SIGHUP is handed on to the workers.
+
     Args:
         service: `line-provider` or `bet-maker`; its settings are in the environment.
         sock: the bound socket that they share; it takes connections while a worker is started anew.
@@ -40,6 +43,13 @@ async def run(service: str, sock: socket.socket, count: int, *options: str) -> i
         loop.add_signal_handler(name, told.set)
     lifeline, own_end = os.pipe()
     workers: dict[int, Process] = {}
+
+    def hand_on() -> None:
+        for worker in workers.values():
+            with contextlib.suppress(ProcessLookupError):
+                worker.send_signal(signal.SIGHUP)
+
+    loop.add_signal_handler(signal.SIGHUP, hand_on)
 
     async def keep(number: int) -> None:
         first = True

@@ -14,6 +14,7 @@ from stakeline import strictjson
 from stakeline.errors import BadRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from fastapi import FastAPI
@@ -74,13 +75,19 @@ class Server(uvicorn.Server):
                 connection.transport.abort()
 
 
-def run(app: FastAPI, sock: socket.socket) -> None:
+def run(app: FastAPI, sock: socket.socket, take_anew: Callable[[], None]) -> None:
     """`serve`, on the fastest event loop there is.
+
+    Args:
+        app: what is served.
+        sock: a bound socket.
+        take_anew: called at SIGHUP, to read anew what may change while it serves.
 
     Raises:
         Exception: whatever the application's start raises.
     """
     with asyncio.Runner(loop_factory=Server(app).config.get_loop_factory()) as runner:
+        runner.get_loop().add_signal_handler(signal.SIGHUP, take_anew)
         runner.run(serve(app, sock))
 
 
