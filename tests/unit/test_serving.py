@@ -143,7 +143,7 @@ def test_a_service_runs_until_a_signal_comes() -> None:
     sock.listen()  # so that the first request waits instead of failing
     stopper = threading.Thread(target=stop_once_it_answers, args=(app, sock))
     stopper.start()
-    serving.run(app, sock)
+    serving.run(app, sock, lambda: None)
     stopper.join()
     assert app.state.draining
 
@@ -153,4 +153,4 @@ def test_what_fails_at_the_start_reaches_the_caller(tmp_path: Path) -> None:
     """An application that cannot start does not serve."""
     (tmp_path / "line-provider.sqlite3").write_bytes(b"no database" * 1000)
     with closing(bind("127.0.0.1", 0)) as sock, pytest.raises(OSError, match="not a database"):
-        serving.run(line_provider(tmp_path), sock)
+        serving.run(line_provider(tmp_path), sock, lambda: None)
