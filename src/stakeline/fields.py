@@ -94,6 +94,8 @@ Coefficient = Annotated[
 """Decimal odds in hundredths; JSON: a number (or numeric string) with at most two decimals."""
 Payout = Annotated[int, WithJsonSchema({"type": "number", "multipleOf": 0.01, "minimum": 0})]
 """Money that is only ever shown, in cents: from 0, with at most two decimals."""
+Balance = Annotated[int, WithJsonSchema({"type": "number", "multipleOf": 0.01})]
+"""The same, but it may be below 0."""
 EventId = Annotated[
     str,
     *_field(

@@ -93,6 +93,11 @@ def first_bet_id(placed_at: int) -> str:
     return _uuid7(placed_at, 0)
 
 
+def placed_ms(bet_id: str) -> int:
+    """The millisecond (since 1970) in which the bet with this id was placed."""
+    return int(bet_id[:8] + bet_id[9:13], 16)
+
+
 def _uuid7(at: int, random: int) -> str:
     ms, us = divmod(at, 1000)
     number = ms << 80 | 0x7 << 76 | (us * 4096 // 1000) << 64 | 0b10 << 62 | random

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from tests.conftest import Both
 from tests.serving import Served, bet_maker, line_provider, serving, until_ready
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
 
@@ -56,3 +57,14 @@ async def pair(replica: Replica, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
         client = Line(line.url)
         yield Pair(replica, line, client)
         await client.close()
+
+
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[asyncio.Runner, Replica]]:
+    """A replica for all examples of a property, and the event loop it lives on."""
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        data_dir = tmp_path_factory.mktemp("lasting")
+        opened = runner.run(stack.enter_async_context(open_replica(data_dir)))
+        yield runner, opened
+        runner.run(stack.aclose())

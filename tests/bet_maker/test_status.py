@@ -2,91 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import AsyncExitStack
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import sqlalchemy as sa
 from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
-from stakeline import ids, money
-from stakeline.bet_maker import bets, history, tables
+from stakeline import money
+from stakeline.bet_maker import bets, history
 from stakeline.bet_maker.bets import Bet, bet_status, why
 from stakeline.bet_maker.history import Selection
-from tests.bet_maker.replica import NOW, Replica, open_replica
+from tests.bet_maker.drawn import BETS, EVENTS, stored
+from tests.bet_maker.replica import NOW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import asyncio
 
     from stakeline.contract import EventStatus
+    from tests.bet_maker.replica import Replica
 
-STATUSES = st.sampled_from(["NEW", "WIN", "LOSE", "VOID"])
-# Few instants, so that many bets are placed at the very microsecond of a closing.
-INSTANTS = st.integers(-3, 3).map(lambda step: NOW + step) | st.integers(0, 2 * NOW)
-EVENTS = st.lists(st.tuples(STATUSES, INSTANTS), min_size=1, max_size=4)
-BETS = st.lists(
-    st.tuples(
-        st.integers(0, 3),
-        INSTANTS,
-        st.integers(1, money.MAX_AMOUNT),
-        st.none() | st.integers(1, money.MAX_COEFFICIENT),
-    ),
-    max_size=30,
-)
 EDGES = [(n, NOW + step, 1050, 195) for n in range(4) for step in (-1, 0, 1)]
-
-
-@pytest.fixture(scope="module")
-def replica(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[asyncio.Runner, Replica]]:
-    """A replica, and the event loop it lives on."""
-    with asyncio.Runner() as runner:
-        stack = AsyncExitStack()
-        data_dir = tmp_path_factory.mktemp("status")
-        opened = runner.run(stack.enter_async_context(open_replica(data_dir)))
-        yield runner, opened
-        runner.run(stack.aclose())
-
-
-async def stored(replica: Replica, events: list[Any], placed: list[Any]) -> list[str]:
-    """Put these events and bets into an empty database; the bets' ids."""
-    event_rows: list[dict[str, Any]] = [
-        {
-            "event_id": f"{n}",
-            "status": status,
-            "closed_at": closed_at,
-            "version": 1,
-            "created_at": NOW,
-            "updated_at": NOW,
-            "epoch": "log",
-        }
-        for n, (status, closed_at) in enumerate(events)
-    ]
-    bet_rows: list[dict[str, Any]] = [
-        {
-            "bet_id": ids.new_bet_id(placed_at),
-            "user_id": 1,
-            "event_id": f"{n % len(events)}",
-            "amount": amount,
-            "coefficient": coefficient,
-            "accept": "any",
-            "placed_at": placed_at,
-            "event_version": 1,
-            "feed_seq": 0,
-            "snapshot": 1,
-            "fix_at": placed_at,
-        }
-        for n, placed_at, amount, coefficient in placed
-    ]
-    async with replica.database.write() as conn:
-        await conn.execute(sa.delete(tables.bets))
-        await conn.execute(sa.delete(tables.events))
-        await conn.execute(tables.events.insert(), event_rows)
-        if bet_rows:
-            await conn.execute(tables.bets.insert(), bet_rows)
-    return [row["bet_id"] for row in bet_rows]
 
 
 async def every(replica: Replica) -> dict[str, Bet]:
@@ -117,10 +52,10 @@ def payout(status: str, amount: int, coefficient: int | None) -> Decimal | None:
 @example([(status, NOW) for status in ("NEW", "WIN", "LOSE", "VOID")], EDGES)
 @settings(deadline=None, max_examples=60)
 def test_sql_and_python_agree_on_every_bet(
-    replica: tuple[asyncio.Runner, Replica], events: list[Any], placed: list[Any]
+    lasting: tuple[asyncio.Runner, Replica], events: list[Any], placed: list[Any]
 ) -> None:
     """Status, payout, reason and the history's filter follow one rule."""
-    runner, opened = replica
+    runner, opened = lasting
     ids_ = runner.run(stored(opened, events, placed))
     shown = runner.run(every(opened))
     assert shown.keys() == {*ids_}

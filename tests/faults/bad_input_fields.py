@@ -116,6 +116,11 @@ def queries() -> Iterator[Case]:
     yield from gets("bets", "/bets?cursor=*", cursors[::2], *_INVALID)
     yield from gets("bets", "/bets?placed_from=*", values.QUERY_TIMES, *_INVALID)
     yield from gets("bets", "/bets?placed_to=*", values.QUERY_TIMES[::3], *_INVALID)
+    for n, name in enumerate(("from", "to")):
+        yield from gets("bets", f"/report?{name}=*", values.QUERY_TIMES[n::2], *_INVALID)
+    for n, path in enumerate(("/exposure", "/report")):
+        yield from gets("bets", f"{path}?limit=*", values.LIMITS[n::4], *_INVALID)
+        yield from gets("bets", f"{path}?cursor=*", values.PLACES, *_INVALID)
     yield from gets("line", "/feed?wait=0&at=*", values.QUERY_TIMES[1::3], *_INVALID)
     yield from gets("line", "/feed?wait=*", values.WAITS, *_INVALID)
     yield from gets("line", "/feed?wait=0&epoch=*", ("zq7x" * 17, "%00" * 65), *_INVALID)

@@ -80,6 +80,8 @@ _ALLOW: dict[Service, dict[str, str]] = {
         "/bets": "GET, POST",
         "/bet": "POST",
         f"/bets/{A_BET}": "GET",
+        "/exposure": "GET",
+        "/report": "GET",
         "/metrics": "GET",
     },
 }

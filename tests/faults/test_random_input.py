@@ -116,6 +116,9 @@ def queries() -> Iterator[tuple[Service, str]]:
         yield "line", f"/events?{name}="
     for name in ("status", "event_id", "placed_from", "placed_to", "limit", "cursor"):
         yield "bets", f"/bets?{name}="
+    for name in ("from", "to", "limit", "cursor"):
+        yield "bets", f"/report?{name}="
+    yield "bets", "/exposure?cursor="
     for name in ("after", "epoch", "at", "limit"):
         yield "line", f"/feed?wait=0&{name}="
     yield "bets", "/events?cursor="

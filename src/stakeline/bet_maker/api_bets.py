@@ -27,7 +27,7 @@ from stakeline.bet_maker.bodies import (
     hundredths,
 )
 from stakeline.bet_maker.standalone import Standalone
-from stakeline.web import accepting, problems
+from stakeline.web import problems
 from stakeline.web.application import json_response
 from stakeline.web.guarding import BY_PASSWORD, may
 from stakeline.web.links import location, next_link
@@ -116,17 +116,7 @@ async def place_batch(batch: Batch, desk: DeskHere, who: Bettor) -> Response:
     return json_response({"results": [batch_answer(answer) for answer in answers]})
 
 
-FORMS_IN_DOCS: dict[int | str, dict[str, Any]] = {
-    200: {
-        "content": {
-            exports.NDJSON: {"schema": BetBody.model_json_schema()},
-            exports.CSV: {"schema": {"type": "string"}},
-        }
-    }
-}
-
-
-@router.get("/bets", response_model=list[BetBody], responses=FORMS_IN_DOCS)
+@router.get("/bets", response_model=list[BetBody], responses=exports.in_docs(BetBody))
 async def list_bets(
     request: Request,
     desk: DeskHere,
@@ -146,13 +136,8 @@ async def list_bets(
     cut before the end of the answer, bets are missing.
     """
     chosen = history.Selection(who.user_id, status, event_id, placed_from, placed_to)
-    wanted = accepting.preferred(
-        request.headers.getlist("accept"), ["application/json", exports.NDJSON, exports.CSV]
-    )
-    if wanted != "application/json":
-        for name in request.query_params.keys() & {"limit", "cursor"}:
-            raise errors.InvalidRequest.of(f"query.{name}", "an export has no pages")
-        return await exports.export(desk.database, chosen, wanted)
+    if (form := exports.form_of(request)) != exports.JSON:
+        return await exports.export(desk.database, chosen, form)
     async with desk.database.read() as conn:
         found, last = await history.page(conn, chosen, cursor, limit)
     return json_response(

@@ -13,7 +13,7 @@ from stakeline.auth.passwords import Passwords, hash_now, parse
 from stakeline.auth.signing import Signing
 from stakeline.auth.static_tokens import StaticTokens
 from stakeline.auth.tokens import Tokens
-from stakeline.bet_maker import api, api_bets, api_token, api_users, events, users
+from stakeline.bet_maker import api, api_bets, api_reports, api_token, api_users, events, users
 from stakeline.bet_maker.api_token import Entrance
 from stakeline.bet_maker.follower import Follower
 from stakeline.bet_maker.line import Line
@@ -90,6 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
             api.router,
             api_bets.router,
             api_bets.large_router,
+            api_reports.router,
             *([] if is_open else [api_token.router, api_users.router]),
         ],
         is_open=is_open,

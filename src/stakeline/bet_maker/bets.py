@@ -133,6 +133,17 @@ STATUS = sa.case(
 ).label("status")
 """`bet_status` in SQL, over bets joined to events."""
 
+POTENTIAL_PAYOUT = (bets.c.amount * bets.c.coefficient + 50) // 100
+"""`Bet.potential_payout` in SQL; null where no coefficient is known."""
+
+RETURNED = sa.case(
+    (bets.c.coefficient.is_(None), None),
+    (STATUS == "WON", POTENTIAL_PAYOUT),
+    (STATUS == "VOID", bets.c.amount),
+    else_=0,
+)
+"""`Bet.payout` in SQL, but 0 while pending."""
+
 SHOWN = sa.select(
     bets.c.bet_id,
     bets.c.event_id,

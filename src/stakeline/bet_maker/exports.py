@@ -1,97 +1,143 @@
-"""Exports: a whole selection of bets, of any size, as a stream of NDJSON or CSV."""
+"""Exports: a whole list, of any size, as a stream of NDJSON or CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.responses import StreamingResponse
 
-from stakeline import background, strictjson
+from stakeline import background, errors, strictjson
 from stakeline.bet_maker import history
 from stakeline.bet_maker.bodies import BetBody, bet_body
+from stakeline.web import accepting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from pydantic import BaseModel
+    from sqlalchemy.ext.asyncio import AsyncConnection
+    from starlette.requests import Request
     from starlette.responses import Response
 
-    from stakeline.bet_maker.bets import Bet
     from stakeline.bet_maker.history import Selection
     from stakeline.db import Database
 
+JSON = "application/json"
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
 PAGE = 500
-"""How many bets one read brings: all that an export ever has in memory."""
+"""How many rows one read brings: all that an export ever has in memory."""
 
-_COLUMNS = list(BetBody.model_fields)
-_FORMULA = ("=", "+", "-", "@")
+# What a spreadsheet would compute, the signs' full-width forms included.
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+Place = TypeVar("Place")
+Rows = list[dict[str, Any]]
+Page = tuple[Rows, Place | None]
+
+
+def form_of(request: Request) -> str:
+    """Which form of a list is asked for: `JSON`, or `NDJSON` or `CSV` of the whole of it.
+
+    Raises:
+        InvalidRequest: the whole of it, and a limit or a cursor.
+    """
+    form = accepting.preferred(request.headers.getlist("accept"), [JSON, NDJSON, CSV])
+    if form != JSON:
+        for name in request.query_params.keys() & {"limit", "cursor"}:
+            raise errors.InvalidRequest.of(f"query.{name}", "an export has no pages")
+    return form
+
+
+def in_docs(body: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """The forms of a list of such bodies besides JSON, for its docs."""
+    forms = {NDJSON: {"schema": body.model_json_schema()}, CSV: {"schema": {"type": "string"}}}
+    return {200: {"content": forms}}
 
 
 async def export(database: Database, chosen: Selection, media_type: str) -> Response:
-    """The selection, newest first: every bet acknowledged before this call is in it once.
+    """The selection of bets, newest first: each acknowledged before this call is in it once.
+
+    Args:
+        database: bet-maker's.
+        chosen: which bets.
+        media_type: `NDJSON`, or `CSV`.
+
+    Raises:
+        Unavailable: the database cannot be read.
+    """
+
+    async def page(conn: AsyncConnection, before: str | None, limit: int) -> Page[str]:
+        found, last = await history.page(conn, chosen, before, limit)
+        return [bet_body(bet) for bet in found], last
+
+    return await stream(database, page, media_type, name="bets", columns=BetBody)
+
+
+async def stream(
+    database: Database,
+    page: Callable[[AsyncConnection, Place | None, int], Awaitable[Page[Place]]],
+    media_type: str,
+    *,
+    name: str,
+    columns: type[BaseModel],
+) -> Response:
+    """All pages of a list as one stream.
 
     A reader however slow holds up nobody: no read outlasts a page. If one fails on the way the
     connection is cut, so that half an export never looks whole.
 
     Args:
         database: bet-maker's.
-        chosen: which bets.
+        page: so many rows after a place, and the next place; None: the beginning, and the end.
         media_type: `NDJSON`, or `CSV` with a header line.
+        name: of the file, without its ending.
+        columns: what a row is.
 
     Raises:
         Unavailable: the database cannot be read.
     """
-    first = await _page(database, chosen, None)  # before the answer begins, while it can be a 503
+
+    async def read(after: Place | None) -> Page[Place]:
+        async with database.read() as conn:
+            return await page(conn, after, PAGE)
+
+    async def pages(rows: Rows, after: Place | None) -> AsyncIterator[Rows]:
+        while True:
+            yield rows
+            if after is None:
+                return
+            rows, after = await background.finished(read(after))
+
+    found = pages(*await read(None))  # before the answer begins, while it can be a 503
     headers = {"Cache-Control": "no-store", "Vary": "Accept"}
     if media_type == CSV:
-        headers["Content-Disposition"] = 'attachment; filename="bets.csv"'
+        headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
         media_type = f"{CSV}; charset=utf-8; header=present"
-        return StreamingResponse(_csv(_pages(database, chosen, first)), 200, headers, media_type)
-    return StreamingResponse(_ndjson(_pages(database, chosen, first)), 200, headers, media_type)
+        lines = _csv(found, list(columns.model_fields))
+        return StreamingResponse(lines, 200, headers, media_type)
+    return StreamingResponse(_ndjson(found), 200, headers, media_type)
 
 
-_Page = tuple["Sequence[Bet]", str | None]
+async def _ndjson(pages: AsyncIterator[Rows]) -> AsyncIterator[bytes]:
+    async for rows in pages:
+        yield b"".join(strictjson.dumps(row) + b"\n" for row in rows)
 
 
-async def _page(database: Database, chosen: Selection, before: str | None) -> _Page:
-    async with database.read() as conn:
-        return await history.page(conn, chosen, before, PAGE)
-
-
-async def _pages(
-    database: Database, chosen: Selection, first: _Page
-) -> AsyncIterator[Sequence[Bet]]:
-    found, before = first
-    while True:
-        yield found
-        if before is None:
-            return
-        found, before = await background.finished(_page(database, chosen, before))
-
-
-async def _ndjson(pages: AsyncIterator[Sequence[Bet]]) -> AsyncIterator[bytes]:
-    async for page in pages:
-        yield b"".join(strictjson.dumps(bet_body(bet)) + b"\n" for bet in page)
-
-
-async def _csv(pages: AsyncIterator[Sequence[Bet]]) -> AsyncIterator[str]:
+async def _csv(pages: AsyncIterator[Rows], columns: list[str]) -> AsyncIterator[str]:
     """RFC 4180; empty where JSON has null."""
     lines = io.StringIO()
-    table = csv.DictWriter(lines, _COLUMNS)
+    table = csv.DictWriter(lines, columns)
     table.writeheader()
-    async for page in pages:
-        table.writerows(_cells(bet) for bet in page)
+    async for rows in pages:
+        table.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
         yield lines.getvalue()
         lines.seek(0)
         lines.truncate()
 
 
-def _cells(bet: Bet) -> dict[str, object]:
-    cells = bet_body(bet)
-    if bet.event_id.startswith(_FORMULA):
-        # A spreadsheet would compute it. Event ids are the only text that others choose.
-        cells["event_id"] = f"'{bet.event_id}"
-    return cells
+def _cell(value: object) -> object:
+    """The value, or text that no spreadsheet takes for a formula; a number may begin with `-`."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
