@@ -149,6 +149,24 @@ class StaleVersion(Problem):
     status, code = HTTPStatus.PRECONDITION_FAILED, "stale_version"
 
 
+class RequestTimeout(Problem):
+    """The request did not arrive within 10 s; nothing was done."""
+
+    status, code = HTTPStatus.REQUEST_TIMEOUT, "request_timeout"
+
+
+class UriTooLong(Problem):
+    """The address is longer than 8 KiB."""
+
+    status, code = HTTPStatus.REQUEST_URI_TOO_LONG, "uri_too_long"
+
+
+class HeadersTooLarge(Problem):
+    """The headers are larger than 16 KiB altogether."""
+
+    status, code = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large"
+
+
 class TooLarge(Problem):
     """The body is larger than this address takes."""
 

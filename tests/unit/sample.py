@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, FastAPI, Query, Request
 from prometheus_client import CollectorRegistry
 from starlette.responses import Response, StreamingResponse
 
 from stakeline import errors, fields
+from stakeline.outside import Outside
 from stakeline.web import application
+from stakeline.web.guarding import STATIC
 from stakeline.web.links import location, next_link
 from stakeline.web.reading import JsonRoute, LargeJsonRoute
 
@@ -98,7 +100,11 @@ async def _ready() -> str | None:
 
 
 def create_app(
-    root_path: str = "", why_not_ready: Callable[[], Awaitable[str | None]] = _ready
+    root_path: str = "",
+    why_not_ready: Callable[[], Awaitable[str | None]] = _ready,
+    *,
+    is_open: bool = True,
+    **outside: Any,  # noqa: ANN401 - settings of its outside
 ) -> FastAPI:
     """The service."""
 
@@ -112,9 +118,12 @@ def create_app(
         description="A sample.",
         version="1.2.3",
         root_path=root_path,
+        host="127.0.0.1",
+        outside=Outside(**outside),
         lifespan=lifespan,
         registry=CollectorRegistry(),
         why_not_ready=why_not_ready,
         routers=[router, large_router],
-        is_open=True,
+        is_open=is_open,
+        token_model=STATIC,
     )

@@ -203,7 +203,7 @@ async def test_what_is_no_http_gets_a_problem_too(sample: Served, sent: str) -> 
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     writer.close()
     assert head.startswith(b"HTTP/1.1 400 ")
-    assert b"Content-Type: application/problem+json" in head
+    assert b"content-type: application/problem+json" in head
     assert json.loads(body)["code"] == "bad_request"
 
 

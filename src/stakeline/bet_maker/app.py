@@ -24,7 +24,7 @@ from stakeline.broker import Broker
 from stakeline.db import Database, schema
 from stakeline.errors import Unavailable, UserExists
 from stakeline.settings import WrongSetting
-from stakeline.web import application
+from stakeline.web import application, guarding
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -83,6 +83,8 @@ def create_app(settings: Settings) -> FastAPI:
         description="Bets on the line, and their fate.",
         version=version("stakeline"),
         root_path=settings.root_path,
+        host=settings.host,
+        outside=settings,
         lifespan=lifespan,
         registry=registry,
         why_not_ready=why_not_ready,
@@ -94,6 +96,7 @@ def create_app(settings: Settings) -> FastAPI:
             *([] if is_open else [api_token.router, api_users.router]),
         ],
         is_open=is_open,
+        token_model=guarding.BY_PASSWORD,
     )
     app.state.desk = api.Desk(database, writer, line)
     app.state.admit = _open if is_open else _admission(database, tokens)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from stakeline import db, ids, settings
 from stakeline.auth import passwords, static_tokens
+from stakeline.outside import Outside
 
 
-class Settings(BaseSettings):
+class Settings(Outside):
     """Every setting is an environment variable with the prefix `BET_MAKER_`."""
 
     model_config = SettingsConfigDict(env_prefix="BET_MAKER_", env_ignore_empty=True, frozen=True)

@@ -19,7 +19,7 @@ from stakeline.line_provider import api, api_feed, auto_result, feed
 from stakeline.line_provider.line import Line
 from stakeline.line_provider.migrations import SCHEMA
 from stakeline.line_provider.relay import Relay
-from stakeline.web import application
+from stakeline.web import application, guarding
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -73,11 +73,14 @@ def create_app(settings: Settings) -> FastAPI:
         description="The line: events, their coefficient, deadline and result.",
         version=version("stakeline"),
         root_path=settings.root_path,
+        host=settings.host,
+        outside=settings,
         lifespan=lifespan,
         registry=registry,
         why_not_ready=why_not_ready,
         routers=[api.router, api_feed.router],
         is_open=settings.is_open,
+        token_model=guarding.STATIC,
     )
     app.state.line = line
 

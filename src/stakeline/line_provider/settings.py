@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from stakeline import db, settings
 from stakeline.auth import static_tokens
+from stakeline.outside import Outside
 
 
-class Settings(BaseSettings):
+class Settings(Outside):
     """Every setting is an environment variable with the prefix `LINE_PROVIDER_`."""
 
     model_config = SettingsConfigDict(

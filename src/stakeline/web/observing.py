@@ -11,7 +11,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from stakeline import errors
-from stakeline.web import problems
+from stakeline.web import headers, problems
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,9 +25,9 @@ class Observing:
     """Pure ASGI middleware around a whole service.
 
     Takes `X-Request-Id` if well formed, else makes one; answers with it and puts it into every log
-    line of the request. Counts and times requests by route. What nobody caught is answered as
-    `internal`. `/bets/` is served as `/bets`, without
-    a redirect that would lose a body.
+    line of the request. Answers with the headers that tell browsers to be careful. Counts and
+    times requests by route. What nobody caught is answered as `internal`. `/bets/` is served as
+    `/bets`, without a redirect that would lose a body.
     """
 
     def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
@@ -62,7 +62,12 @@ class Observing:
             nonlocal started, status
             if message["type"] == "http.response.start":
                 started, status = True, message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+                own: list[tuple[bytes, bytes]] = list(message["headers"])
+                message["headers"] = [
+                    *own,
+                    (b"x-request-id", request_id),
+                    *headers.security(own, over_tls=scope["scheme"] == "https"),
+                ]
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id.decode()):

@@ -8,10 +8,8 @@ import socket
 from typing import TYPE_CHECKING
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from stakeline import strictjson
-from stakeline.errors import BadRequest
+from stakeline.web.protocol import Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,20 +21,6 @@ GRACE_S = 8
 """How long requests under way may take to end, once serving stops."""
 DRAIN_S = 0.2
 """How long `/readyz` says no before the sockets close, so that a gateway can look elsewhere."""
-
-
-class Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP, but what is no HTTP at all gets a problem like everything else."""
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words, not ours
-        """Answer 400 and close the connection."""
-        body = strictjson.dumps(BadRequest().body())
-        head = (
-            "HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\n"
-            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
-        self.transport.close()
 
 
 class Server(uvicorn.Server):
@@ -52,6 +36,9 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 root_path=app.state.root_path,
+                proxy_headers=bool(app.state.trusted_proxies),
+                forwarded_allow_ips=list(app.state.trusted_proxies),
+                ws="none",
                 lifespan="off",  # `serve` runs it, so that what fails at start reaches the caller
                 timeout_graceful_shutdown=GRACE_S,
             )
@@ -64,6 +51,14 @@ class Server(uvicorn.Server):
             asyncio.get_running_loop().call_soon(self._abort)
         self.app.state.draining = True
         asyncio.get_running_loop().call_later(DRAIN_S, self._stop)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Also look at every connection, twice a second; uvicorn's ticks are ten."""
+        if counter % 5 == 0:
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, Protocol):
+                    connection.look()
+        return await super().on_tick(counter)
 
     def _stop(self) -> None:
         self.should_exit = True

@@ -1,0 +1,26 @@
+"""The headers by which every answer tells browsers to be careful with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+_POLICY = b"content-security-policy"
+_ALL: Headers = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+_NO_PAGE: Headers = (*_ALL, (_POLICY, b"default-src 'none'; frame-ancestors 'none'"))
+_TLS: Headers = ((b"strict-transport-security", b"max-age=31536000"),)
+
+
+def security(own: Iterable[tuple[bytes, bytes]] = (), *, over_tls: bool = False) -> Headers:
+    """What is added to an answer, so that no browser makes a page of it, or shows it in another's.
+
+    Args:
+        own: the answer's headers: a page has a Content-Security-Policy of its own.
+        over_tls: whether the client came by https, and had better do so for the next year, too.
+    """
+    added = _ALL if any(name == _POLICY for name, _ in own) else _NO_PAGE
+    return added + _TLS if over_tls else added
