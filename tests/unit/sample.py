@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from fastapi import APIRouter, FastAPI, Query, Request
 from prometheus_client import CollectorRegistry
 from starlette.responses import Response, StreamingResponse
 
 from stakeline import errors, fields
+from stakeline.auth import Principal, Role
 from stakeline.outside import Outside
 from stakeline.web import application
 from stakeline.web.guarding import STATIC
@@ -95,6 +96,25 @@ async def answer_late(request: Request) -> Response:
     return application.json_response("at last")
 
 
+@router.get("/client")
+async def tell_client(request: Request) -> Response:
+    """Answer with the caller's address, and how he came."""
+    assert request.client is not None
+    return application.json_response([request.client.host, request.url.scheme])
+
+
+@router.get("/long")
+async def answer_long(request: Request) -> Response:
+    """Begin to answer, and end once the test says so."""
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"the beginning"
+        await request.app.state.go_on.wait()
+        yield b"the end"
+
+    return StreamingResponse(body())
+
+
 async def _ready() -> str | None:
     return None
 
@@ -103,22 +123,29 @@ def create_app(
     root_path: str = "",
     why_not_ready: Callable[[], Awaitable[str | None]] = _ready,
     *,
+    host: str = "127.0.0.1",
     is_open: bool = True,
     **outside: Any,  # noqa: ANN401 - settings of its outside
 ) -> FastAPI:
-    """The service."""
+    """The service; where it is not open, a role is the token of whoever has it."""
+
+    async def admit(token: str | None, *, look_up: bool) -> Principal:  # noqa: ARG001 - nobody goes
+        for role in get_args(Role):
+            if role == token:
+                return Principal("somebody", role)
+        raise errors.Unauthenticated
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.began, app.state.go_on = asyncio.Event(), asyncio.Event()
         yield
 
-    return application.create(
+    app = application.create(
         title="sample",
         description="A sample.",
         version="1.2.3",
         root_path=root_path,
-        host="127.0.0.1",
+        host=host,
         outside=Outside(**outside),
         lifespan=lifespan,
         registry=CollectorRegistry(),
@@ -127,3 +154,5 @@ def create_app(
         is_open=is_open,
         token_model=STATIC,
     )
+    app.state.admit = admit
+    return app

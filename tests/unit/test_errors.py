@@ -15,10 +15,13 @@ CODES = {
         *("event_exists", "already_decided", "betting_closed", "price_changed"),
         *("not_standalone", "feed_changed"),
     },
+    408: {"request_timeout"},
     412: {"stale_version"},
     413: {"too_large"},
+    414: {"uri_too_long"},
     415: {"unsupported_media_type"},
     422: {"invalid_request", "idempotency_key_reused"},
+    431: {"headers_too_large"},
     500: {"internal"},
     503: {"feed_stale", "overloaded", "unavailable"},
 }

@@ -1,0 +1,295 @@
+"""One connection: limits at and beyond, slow requests and answers, requests that could be two."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stakeline.web import protocol
+from tests.serving import serving
+from tests.unit.sample import create_app
+
+if TYPE_CHECKING:
+    from asyncio import StreamReader, StreamWriter
+    from collections.abc import AsyncIterator
+
+    from tests.serving import Served
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+KIB = 1024
+HOST = b"Host: localhost\r\n"
+ORDER = b'{"amount":1}'
+POST = b"POST /orders HTTP/1.1\r\nContent-Type: application/json\r\n" + HOST
+
+
+@asynccontextmanager
+async def connected(served: Served) -> AsyncIterator[tuple[StreamReader, StreamWriter]]:
+    """A connection of one's own to the service."""
+    host, port = served.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+async def all_said(served: Served, *sent: bytes, every_s: float = 0, within_s: float = 5) -> bytes:
+    """All that the service says to these pieces until it closes the connection.
+
+    Raises:
+        TimeoutError: it does not.
+    """
+    async with connected(served) as (reader, writer), asyncio.timeout(within_s):
+        said = asyncio.create_task(reader.read())
+        for piece in sent:
+            if not said.done():
+                writer.write(piece)
+                await asyncio.sleep(every_s)
+        return await said
+
+
+def problems(said: bytes) -> list[tuple[int, str]]:
+    """The statuses and codes of the problems that were said, and nothing else was."""
+    found = []
+    while said:
+        head, _, said = said.partition(b"\r\n\r\n")
+        status, *lines = head.decode().lower().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines)
+        assert headers["content-type"] == "application/problem+json"
+        assert headers["x-content-type-options"] == "nosniff"
+        length = int(headers["content-length"])
+        body, said = json.loads(said[:length]), said[length:]
+        assert status.split()[1] == str(body["status"])
+        found.append((body["status"], body["code"]))
+    return found
+
+
+def statuses(said: bytes) -> list[int]:
+    """The status of every answer."""
+    return [int(part[:3]) for part in said.split(b"HTTP/1.1 ")[1:]]
+
+
+def get(target: str = "/healthz", *headers: str) -> bytes:
+    """A GET that ends its connection."""
+    lines = [f"GET {target} HTTP/1.1", "Host: localhost", "Connection: close", *headers]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def of_size(size: int) -> str:
+    """A header that makes those of `get` this large, line ends included."""
+    others = get().split(b"\r\n", 1)[1]
+    return "X: " + "a" * (size - len(others[:-2]) - len("X: \r\n"))
+
+
+async def test_headers_of_16_kib_are_taken_and_no_more(sample: Served) -> None:
+    """One byte beyond is 431; so is any number of small ones, or one that does not end."""
+    assert statuses(await all_said(sample, get("/healthz", of_size(16 * KIB)))) == [200]
+    too_large = [(431, "headers_too_large")]
+    assert problems(await all_said(sample, get("/healthz", of_size(16 * KIB + 1)))) == too_large
+    many = get("/orders", *(f"a{n}: b" for n in range(3000)))
+    assert problems(await all_said(sample, many)) == too_large
+    assert problems(await all_said(sample, get("/x", "a: b" * 10**6))) == too_large
+    endless = (b"GET / HTTP/1.1\r\nX: ", *[b"a" * 4 * KIB] * 7)
+    assert problems(await all_said(sample, *endless, every_s=0.01)) == too_large
+
+
+async def test_a_target_of_8_kib_is_taken_and_no_more(sample: Served) -> None:
+    """One byte beyond is 414, its query included, before any route is looked for."""
+    longest = "/orders?limit=5&cursor=" + "a" * (8 * KIB - len("/orders?limit=5&cursor="))
+    assert statuses(await all_said(sample, get(longest))) == [200]
+    for target in (f"{longest}a", "/nothing/" + "a" * 8 * KIB, "/" + "a" * 10**6):
+        assert problems(await all_said(sample, get(target))) == [(414, "uri_too_long")]
+
+
+async def test_trailers_and_chunk_extensions_are_bounded_too(sample: Served) -> None:
+    """What comes beside a body counts like headers."""
+    head = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+    trailers = b"0\r\n" + b"a: b\r\n" * 3000 + b"\r\n"
+    for beside in (b"1;" + b"a" * 30 * KIB, b"0\r\nX: " + b"a" * 30 * KIB, trailers):
+        assert problems(await all_said(sample, head, beside)) == [(431, "headers_too_large")]
+
+
+async def test_a_refusal_reaches_who_is_still_sending(sample: Served) -> None:
+    """A body or head that goes on after its refusal does not reset the connection at once."""
+    large = POST + b"Content-Length: 10000000\r\n"
+    said = await all_said(sample, large + b"Connection: close\r\n\r\n", b"a" * 10**7)
+    assert problems(said) == [(413, "too_large")]
+    assert problems(await all_said(sample, get("/x", "a: " + "b" * 10**7))) == [
+        (431, "headers_too_large")
+    ]
+
+
+async def test_requests_in_a_row_are_answered_in_their_order(sample: Served) -> None:
+    """All of them came at once; large ones, too, and a limit is each one's own."""
+    half = of_size(9 * KIB).encode()
+    first = get("/healthz").replace(b"Connection: close\r\n", half + b"\r\n")
+    order = POST + b"Content-Length: 12\r\n\r\n" + ORDER
+    said = await all_said(sample, first * 3 + order + get("/nothing"))
+    assert statuses(said) == [200, 200, 200, 201, 404]
+
+
+async def test_nonsense_behind_a_request_is_no_answer_to_it() -> None:
+    """The request is answered, once, and the connection closed."""
+    slow = get("/slow").replace(b"Connection: close\r\n", b"")
+    async with serving(create_app()) as served, connected(served) as (reader, writer):
+        writer.write(slow + b"nonsense\r\n\r\n")
+        await served.app.state.began.wait()
+        served.app.state.go_on.set()
+        async with asyncio.timeout(5):
+            assert statuses(await reader.read()) == [200]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "Content-Length: 12\r\nContent-Length: 12",
+        "Content-Length: 12\r\nContent-Length: 13",
+        "Content-Length: 12, 12",
+        "Content-Length: +12",
+        "Content-Length: -1",
+        "Content-Length: 0x0c",
+        "Content-Length: 99999999999999999999999",
+        "Content-Length: 12\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 12",
+        "Transfer-Encoding: chunked, identity",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+        "Transfer-Encoding : chunked",
+        "Transfer-Encoding: xchunked",
+        " Content-Length: 12",
+        "Content-Length: 12\r\n folded",
+        "Content-Length: 12\nX: y",
+    ],
+)
+async def test_a_request_that_could_be_two_is_none(sample: Served, headers: str) -> None:
+    """Gateways may read it otherwise: 400, nothing else, and what hides in the body is not run."""
+    hidden = get("/orders")
+    said = await all_said(sample, POST + headers.encode() + b"\r\n\r\n" + ORDER + hidden)
+    assert problems(said) == [(400, "bad_request")]
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        "x\r\n",
+        "-1\r\n",
+        "+c\r\n",
+        "0xc\r\n",
+        "fffffffffffffffff\r\n",
+        "c\r\n" + "a" * 13,
+        "\r\n\r\n",
+    ],
+)
+async def test_a_chunk_that_does_not_fit_is_refused(sample: Served, chunks: str) -> None:
+    """Bad sizes, and chunks that are longer than they say."""
+    head = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+    assert problems(await all_said(sample, head, chunks.encode())) == [(400, "bad_request")]
+
+
+@pytest.mark.parametrize("hosts", ["", HOST.decode() * 2, "Host: \t\r\n", "Host:localhost x\r\n"])
+async def test_one_host_is_asked_for(sample: Served, hosts: str) -> None:
+    """With two, a gateway may have judged by the other."""
+    said = await all_said(
+        sample, f"GET /orders HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n".encode()
+    )
+    assert problems(said) == [(400, "bad_request")]
+
+
+@pytest.mark.parametrize("line", ["OPTIONS *", "CONNECT localhost:80", "GET http://", "GET orders"])
+async def test_odd_targets_are_no_defects(sample: Served, line: str) -> None:
+    """What HTTP has for proxies is refused here."""
+    said = await all_said(
+        sample, f"{line} HTTP/1.1\r\n".encode() + HOST + b"Connection: close\r\n\r\n"
+    )
+    assert statuses(said)[0] in {400, 404, 405}
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """10 s are one."""
+    monkeypatch.setattr(protocol, "LOOKS", 2)
+
+
+SLOW = (
+    ("a head", POST, 408),
+    ("half a line", b"GET /hea", 408),
+    ("a body", POST + b"Content-Length: 12\r\n\r\n{", 408),
+    ("a chunk", POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\n", 408),
+    ("nothing", b"", None),
+    ("blank lines", b"\r\n", None),
+)
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize(("begun", "status"), [case[1:] for case in SLOW], ids=[c[0] for c in SLOW])
+async def test_a_request_that_does_not_arrive_is_given_up(
+    sample: Served, begun: bytes, status: int | None
+) -> None:
+    """Also the second one on its connection; where nothing was asked, nothing is answered."""
+    expected = [] if status is None else [(408, "request_timeout")]
+    assert problems(await all_said(sample, begun)) == expected
+    async with connected(sample) as (reader, writer), asyncio.timeout(5):
+        writer.write(get().replace(b"Connection: close\r\n", b""))
+        await reader.readuntil(b'{"status":"ok"}')
+        if begun:
+            writer.write(begun)
+            assert problems(await reader.read()) == expected
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize(
+    ("begun", "drop"),
+    [
+        (b"GET /healthz HTTP/1.1\r\nX: ", b"a"),
+        (POST + b"Content-Length: 1000\r\n\r\n", b" "),
+        (POST + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    ],
+    ids=["head", "body", "chunks"],
+)
+async def test_dripping_does_not_prolong_it(sample: Served, begun: bytes, drop: bytes) -> None:
+    """However often a byte comes, all of the request has to come in time."""
+    said = await all_said(sample, begun, *[drop] * 20, every_s=0.1)
+    assert problems(said) == [(408, "request_timeout")]
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_what_was_refused_may_not_drip_on(sample: Served) -> None:
+    """The rest of a body that was too large is read for so long, and then no more."""
+    head = POST + b"Content-Length: 10000000\r\n\r\n"
+    said = await all_said(sample, head, b"a" * 17 * KIB, *[b"a"] * 30, every_s=0.1)
+    assert problems(said) == [(413, "too_large")]
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_an_answer_that_does_not_begin_is_given_up() -> None:
+    """503 with Retry-After; what goes on in the service goes on, and its answer is dropped."""
+    async with serving(create_app()) as served:
+        said = await all_said(served, get("/slow"))
+        assert problems(said) == [(503, "unavailable")]
+        assert b"\r\nretry-after: 1\r\n" in said
+        served.app.state.go_on.set()
+        assert (await served.get("/slow")).json() == "at last"
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_an_answer_that_has_begun_may_take_its_time() -> None:
+    """An export to a slow reader, say."""
+    async with serving(create_app()) as served:
+        later = asyncio.create_task(all_said(served, get("/long"), within_s=10))
+        await asyncio.sleep(2.5)
+        served.app.state.go_on.set()
+        assert b"the end" in await later
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_an_idle_connection_is_kept(sample: Served) -> None:
+    """It is closed after 5 s; the time for a request begins with its first byte."""
+    async with connected(sample) as (reader, writer), asyncio.timeout(10):
+        for pause_s in (2, 0):
+            writer.write(get().replace(b"Connection: close\r\n", b""))
+            await reader.readuntil(b'{"status":"ok"}')
+            await asyncio.sleep(pause_s)
