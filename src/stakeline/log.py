@@ -4,8 +4,23 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
+from typing import TYPE_CHECKING, TextIO
 
 import structlog
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class _Lines(logging.StreamHandler[TextIO]):
+    """Lines on a stream; what cannot be made one is told in one."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say which line is missing, where logging would print all there is over many lines."""
+        self.stream.write(
+            f'{{"event": "a line could not be logged", "logger": "{record.module}"}}\n'
+        )
 
 
 def configure(level: str, service: str) -> None:
@@ -22,19 +37,21 @@ def configure(level: str, service: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
-    terminal = sys.stderr.isatty()
-    renderer = (
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        if terminal
-        else structlog.processors.JSONRenderer()
+    renderers: list[structlog.typing.Processor] = (
+        [
+            _neutralise,
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ]
+        if sys.stderr.isatty()
+        else [structlog.processors.JSONRenderer()]
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Lines(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                renderer,
+                *renderers,
             ],
         )
     )
@@ -53,3 +70,28 @@ def configure(level: str, service: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
     )
     structlog.contextvars.bind_contextvars(service=service)
+    # What nobody catches, and what Python warns of, would otherwise be printed over many lines.
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda thread: _log_uncaught(
+        thread.exc_type, thread.exc_value, thread.exc_traceback
+    )
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+) -> None:
+    logging.getLogger("stakeline").critical("uncaught", exc_info=(kind, error or kind(), trace))
+
+
+def _neutralise(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Show what would move the cursor or begin a line of its own, as JSON does by itself."""
+    shown = {name: _shown(value) for name, value in line.items() if name != "exception"}
+    if "exception" in line:
+        lines = str(line["exception"]).split("\n")
+        shown["exception"] = "\n".join(f"    {_shown(part)}" for part in lines)
+    return shown
+
+
+def _shown(value: object) -> object:
+    return repr(value)[1:-1] if isinstance(value, str) and not value.isprintable() else value

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,11 +24,14 @@ def logging_restored() -> Iterator[None]:
     """Logging as it was before the test."""
     root, known = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers, root.level
+    hooks = sys.excepthook, threading.excepthook
     levels = {
         name: logging.getLogger(name).level for name in ("aiosqlite", "httpx2", "uvicorn.access")
     }
     yield
     root.handlers = handlers
+    sys.excepthook, threading.excepthook = hooks
+    logging.captureWarnings(capture=False)
     root.setLevel(level)
     for name, was in levels.items():
         logging.getLogger(name).setLevel(was)

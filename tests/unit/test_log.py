@@ -6,6 +6,8 @@ import io
 import json
 import logging
 import sys
+import threading
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -96,3 +98,50 @@ def test_a_terminal_gets_lines_for_people(monkeypatch: pytest.MonkeyPatch) -> No
     structlog.get_logger().info("placed", bets=3)
     assert "placed" in terminal.getvalue()
     assert not terminal.getvalue().startswith("{")
+
+
+def test_nobody_writes_lines_of_their_own_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would begin a line, or move the cursor, is shown as it would be written in Python."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    log.configure("INFO", "bet-maker")
+    evil = "x\r\n2026 forged\x1b[2J\x9b\u2028é"
+    structlog.get_logger().info(f"named {evil}", name=evil, names=[evil])
+    (line,) = terminal.getvalue().splitlines()
+    assert "\\r\\n2026 forged\\x1b[2J" in line
+    assert "é" in line
+    try:
+        raise KeyError(evil) from ValueError(evil)  # noqa: TRY301 - to have one
+    except KeyError:
+        structlog.get_logger().exception("broken")
+    lines_after = terminal.getvalue().split("\n")[2:-1]
+    assert any("KeyError" in each for each in lines_after)
+    assert all(each.startswith("    ") for each in lines_after), lines_after
+    assert "\x1b[2J" not in terminal.getvalue()
+
+
+def test_what_cannot_be_logged_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """Logging's own complaint would be many lines, with all that was to be said."""
+    log.configure("INFO", "bet-maker")
+    logging.getLogger("careless").warning("%s %s", "secret")  # noqa: PLE1206 - the point
+    (line,) = lines(capsys)
+    assert line["event"] == "a line could not be logged"
+
+
+def test_what_nobody_catches_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """So are the errors of threads, and Python's warnings."""
+
+    def fail() -> None:
+        raise KeyError("lost")
+
+    log.configure("INFO", "bet-maker")
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("old\nways", DeprecationWarning, stacklevel=1)
+    error, warning = lines(capsys)
+    assert (error["event"], error["level"]) == ("uncaught", "critical")
+    assert "KeyError: 'lost'" in error["exception"]
+    assert "old\nways" in warning["event"]

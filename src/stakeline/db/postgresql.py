@@ -192,6 +192,7 @@ def _create_engine(url: sa.URL, *, prepare: bool) -> AsyncEngine:
         connect_args={"timeout": CONNECT_S, "connection_class": _Connection} | unprepared,
         pool_size=POOL_SIZE,
         max_overflow=0,
+        hide_parameters=True,  # errors are logged, and what was asked is not for the log
         pool_timeout=CONNECT_S,
         pool_use_lifo=True,
     )

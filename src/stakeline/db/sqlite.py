@@ -109,6 +109,7 @@ def _create_engine(url: sa.URL) -> AsyncEngine:
         connect_args={"isolation_level": None, "timeout": BUSY_S},
         pool_size=POOL_SIZE,
         max_overflow=0,
+        hide_parameters=True,  # errors are logged, and what was asked is not for the log
         pool_timeout=BUSY_S,
     )
     event.listen(engine.sync_engine, "connect", _configure)
