@@ -114,6 +114,11 @@ def table() -> Iterator[tuple[str, str, str]]:
         "LOG_LEVEL": ("LOUD", "", "debug"),
         "ROOT_PATH": ("/bets/", "bets", "/"),
         "DATABASE_URL": DATABASES,
+        "ALLOWED_HOSTS": ("a:80", "http://a", "a,,b", "a b", "::1", "*.example.org"),
+        "CORS_ORIGINS": ("*", "null", "https://a/", "a.example", "https://a, *", "ftp://a"),
+        "TRUSTED_PROXIES": ("*", "10.0.0.1/8", "localhost", "10.0.0.0/33", "10.0.0.1,", "1"),
+        "DOCS": ("on", "PUBLIC", "users"),
+        "METRICS": ("on", "1", "service"),
         **dict.fromkeys(("X", "PROT", "STANDALON", "BROKERURL"), ("1",)),
     }
     for name, wrong in values.items():

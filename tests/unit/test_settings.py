@@ -115,6 +115,17 @@ def test_a_wrong_setting_is_named_in_one_line(
     assert "\n" not in str(wrong.value)
 
 
+def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With blanks or without; names of hosts are as good in capitals."""
+    monkeypatch.setenv("LINE_PROVIDER_ALLOWED_HOSTS", "Bets.Example.org, [::1],10.0.0.5")
+    monkeypatch.setenv("LINE_PROVIDER_CORS_ORIGINS", "https://a.example:8443,http://localhost")
+    monkeypatch.setenv("LINE_PROVIDER_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8,::1")
+    chosen = settings.read(LineProvider)
+    assert chosen.allowed_hosts == ("bets.example.org", "[::1]", "10.0.0.5")
+    assert chosen.cors_origins == ("https://a.example:8443", "http://localhost")
+    assert chosen.trusted_proxies == ("127.0.0.1", "10.0.0.0/8", "::1")
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
 def test_loopback_is_taken(host: str) -> None:
     """Only this machine can reach these."""
