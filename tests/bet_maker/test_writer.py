@@ -183,7 +183,7 @@ async def test_a_client_that_hangs_up_cannot_cancel_its_bet(both: Both) -> None:
         body = f'{{"event_id":"{event_id}","amount":1}}'
         _, client = await asyncio.open_connection(host, int(port))
         client.write(
-            f"POST /bets HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            f"POST /bets HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             f"Idempotency-Key: {key}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
         )
         await client.drain()
