@@ -131,6 +131,12 @@ class UserExists(Conflict):
     code = "user_exists"
 
 
+class LimitExceeded(Conflict):
+    """The bet goes beyond the limit that is named; `largest_amount` would have been taken."""
+
+    code = "limit_exceeded"
+
+
 class NotStandalone(Conflict):
     """Results come from line-provider here; only a standalone bet-maker takes them."""
 

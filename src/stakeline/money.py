@@ -46,3 +46,16 @@ def winnings(amount: int, coefficient: int) -> int:
         coefficient: decimal odds in hundredths.
     """
     return (amount * coefficient + 50) // 100
+
+
+def largest_amount(gain: int, coefficient: int) -> int:
+    """The largest amount, in cents, that gains at most `gain` if it wins, up to `MAX_AMOUNT`.
+
+    Args:
+        gain: what may be won beyond the stake, in cents; one below zero counts as zero.
+        coefficient: decimal odds in hundredths; at 1.00 and below no amount gains anything.
+    """
+    if coefficient <= 100:  # noqa: PLR2004 - 1.00
+        return MAX_AMOUNT
+    # winnings(a, c) - a <= gain, where a payout is rounded up from half a cent on
+    return min(MAX_AMOUNT, (100 * max(gain, 0) + 49) // (coefficient - 100))

@@ -29,7 +29,7 @@ def refused(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
     body: dict[str, Any] = answer.json()
     assert (answer.status_code, body["code"]) == (status, code), body
     assert answer.headers["content-type"] == "application/problem+json"
-    assert ("retry-after" in answer.headers) == (status == 503)
+    assert ("retry-after" in answer.headers) == (status in {429, 503})
     return body
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from stakeline.bet_maker.limits import Limits
     from stakeline.errors import Problem
 
 NOW = clock.parse_instant("2026-08-01T18:00:00Z")
@@ -97,10 +98,10 @@ class Replica:
         async with self.database.write() as conn:
             await events.apply_snapshot(conn, Cursor(epoch, seq, NOW), now, [portion])
 
-    async def place(self, *group: Asked) -> list[Bet | Problem]:
+    async def place(self, *group: Asked, limits: Limits | None = None) -> list[Bet | Problem]:
         """What comes of a group of bets."""
         async with self.database.write() as conn:
-            return await acceptance.accept(conn, group, standalone=False)
+            return await acceptance.accept(conn, group, standalone=False, limits=limits)
 
     async def place_one(self, event_id: str = "derby", /, **fields: Any) -> Bet:  # noqa: ANN401
         """A bet that is accepted."""

@@ -13,7 +13,7 @@ CODES = {
     405: {"method_not_allowed"},
     409: {
         *("event_exists", "already_decided", "betting_closed", "price_changed"),
-        *("not_standalone", "feed_changed"),
+        *("not_standalone", "feed_changed", "limit_exceeded"),
     },
     408: {"request_timeout"},
     412: {"stale_version"},

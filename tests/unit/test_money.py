@@ -121,3 +121,18 @@ def test_winnings_are_those_of_decimal(amount: int, coefficient: int) -> None:
     exact = money.decimal(amount) * money.decimal(coefficient)
     expected = exact.quantize(CENT, rounding=ROUND_HALF_UP)
     assert money.decimal(money.winnings(amount, coefficient)) == expected
+
+
+@pytest.mark.parametrize("coefficient", [*range(101, 250), 1999, 100_001])
+def test_the_largest_amount_for_a_gain_is_the_largest(coefficient: int) -> None:
+    """It gains no more than that, and a cent more would, however payouts are rounded."""
+    for gain in range(-1, 120):
+        amount = money.largest_amount(gain, coefficient)
+        assert money.winnings(amount, coefficient) - amount <= max(gain, 0)
+        assert money.winnings(amount + 1, coefficient) - (amount + 1) > max(gain, 0)
+
+
+@pytest.mark.parametrize(("gain", "coefficient"), [(0, 100), (-5, 1), (money.MAX_AMOUNT, 101)])
+def test_the_largest_amount_is_never_above_what_a_bet_may_be(gain: int, coefficient: int) -> None:
+    """Where no amount gains that much, it is the most that can be staked at all."""
+    assert money.largest_amount(gain, coefficient) == money.MAX_AMOUNT

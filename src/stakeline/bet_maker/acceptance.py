@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from stakeline.bet_maker.bets import Asked
+    from stakeline.bet_maker.limits import Limits
     from stakeline.errors import Problem
 
 _MOST_REPEATS = 3
@@ -86,43 +87,64 @@ _STATEMENTS = {
 
 
 async def accept(
-    conn: AsyncConnection, group: Sequence[Asked], *, standalone: bool
+    conn: AsyncConnection,
+    group: Sequence[Asked],
+    *,
+    standalone: bool,
+    limits: Limits | None = None,
 ) -> list[Bet | Problem]:
     """Accept the bets of a group that can be, in one statement; each one's own answer, in order.
 
     A key that was used before answers with its bet (`replayed`) or refuses, whatever the state of
     the feed; so does the later one of two equal keys in the group.
     """
-    answers = await _judge(conn, group, standalone=standalone)
+    answers = await _judge(conn, group, limits, standalone=standalone)
     for _ in range(_MOST_REPEATS):
         moved = [n for n, answer in enumerate(answers) if answer is None]
         if not moved:
             break
-        again = await _judge(conn, [group[n] for n in moved], standalone=standalone)
+        again = await _judge(conn, [group[n] for n in moved], limits, standalone=standalone)
         for n, answer in zip(moved, again, strict=True):
             answers[n] = answer
     moved_on = "The line changed while the bet was judged; repeat the request with its key."
     return [answer or errors.Unavailable(moved_on) for answer in answers]
 
 
+async def repeated(conn: AsyncConnection, asked: Sequence[Asked]) -> bool:
+    """Whether all of these have keys that were used before."""
+    if any(one.key is None for one in asked):
+        return False
+    keys = {(one.user_id, one.key) for one in asked}
+    used = sa.tuple_(bets.c.user_id, bets.c.key).in_(keys)
+    count = await conn.scalar(sa.select(sa.func.count()).select_from(bets).where(used))
+    return count == len(keys)
+
+
 async def _judge(
-    conn: AsyncConnection, group: Sequence[Asked], *, standalone: bool
+    conn: AsyncConnection, group: Sequence[Asked], limits: Limits | None, *, standalone: bool
 ) -> list[Bet | Problem | None]:
     """Each one's answer; None where the line changed meanwhile, so that there is none."""
     fresh = [asked for asked in group if asked.stamp.fresh]
     accepted: dict[str, sa.Row[Any]] = {}
+    refused: dict[str, errors.LimitExceeded] = {}
+    rooms = await limits.lock(conn, fresh) if limits is not None and fresh else None
+    if rooms is not None:
+        fresh = [asked for asked in fresh if rooms.known(asked)]
     if fresh:
         values = {"asked": json.dumps([_as_parameter(asked) for asked in fresh])}
         name_events, accept_bets = _STATEMENTS[conn.dialect.name]
         if standalone:
             await conn.execute(name_events, values)
         accepted = {row.bet_id: row for row in await conn.execute(accept_bets, values)}
+    if rooms is not None:
+        prices = {bet_id: row.coefficient for bet_id, row in accepted.items()}
+        refused = await rooms.take(conn, fresh, prices)
     left = [asked for asked in group if asked.bet_id not in accepted]
     reasons = await _Reasons.look_up(conn, left) if left else None
     return [
         reasons.of(asked)
         if reasons is not None and asked.bet_id not in accepted
-        else _as_bet(asked, accepted[asked.bet_id])
+        else refused.get(asked.bet_id) or _as_bet(asked, accepted[asked.bet_id])
         for asked in group
     ]
 

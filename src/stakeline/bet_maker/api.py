@@ -20,17 +20,22 @@ from stakeline.web.reading import JsonRoute
 
 if TYPE_CHECKING:
     from stakeline.bet_maker.follower import Follower
+    from stakeline.bet_maker.pace import Pace
     from stakeline.bet_maker.writer import Writer
     from stakeline.db import Database
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What the calls of this service work on; `line` is what bets are taken on."""
+    """What the calls of this service work on; `line` is what bets are taken on.
+
+    `pace` is None where users may bet as often as they like.
+    """
 
     database: Database
     writer: Writer
     line: Follower | Standalone
+    pace: Pace | None
 
 
 class KnownEvent(BaseModel):

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from stakeline import clock, errors, fields, ids
+from stakeline import clock, db, errors, fields, ids
 from stakeline.auth import Principal
-from stakeline.bet_maker import bets, exports, history
+from stakeline.bet_maker import acceptance, bets, exports, history
 from stakeline.bet_maker.api import DeskHere, Reader
 from stakeline.bet_maker.bets import Asked, Bet, BetStatus
 from stakeline.bet_maker.bodies import (
@@ -34,6 +34,8 @@ from stakeline.web.links import location, next_link
 from stakeline.web.reading import JsonRoute, LargeJsonRoute
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stakeline.bet_maker.api import Desk
     from stakeline.bet_maker.bets import Stamp
 
@@ -84,6 +86,7 @@ async def place_bet(
 ) -> Response:
     """Place a bet: 201 once it is on disk. A repeat with its Idempotency-Key makes no other."""
     asked = _asked(desk, who, new, key, await desk.line.stamp())
+    await _keep_pace(desk, [asked])
     (outcome,) = await desk.writer.place([asked])
     if isinstance(outcome, errors.Problem):
         raise outcome
@@ -107,6 +110,7 @@ async def place_batch(batch: Batch, desk: DeskHere, who: Bettor) -> Response:
         except errors.Problem as problem:
             outcomes.append(problem)
     asked = [outcome for outcome in outcomes if isinstance(outcome, Asked)]
+    await _keep_pace(desk, asked)
     placed = await desk.writer.place(asked) if asked else []
     for answer in placed:
         if isinstance(answer, errors.Unauthenticated):  # all of them are, then
@@ -160,6 +164,24 @@ async def get_bet(bet_id: Annotated[BetId, Path()], desk: DeskHere, who: Reader)
         "reason": bets.why(bet, row["event_status"], row["closed_at"]),
     }
     return json_response(bet_body(bet) | {"receipt": receipt})
+
+
+async def _keep_pace(desk: Desk, asked: Sequence[Asked]) -> None:
+    """Nothing, if their user may ask for so many bets now.
+
+    Repeats pass always: who lost the answer to a bet must hear what became of it.
+
+    Raises:
+        TooManyRequests: none of them was taken.
+        Unavailable: whether they are repeats cannot be looked up.
+    """
+    if desk.pace is None or not asked:
+        return
+    wait_s = desk.pace.wait_s(asked[0].user_id, len(asked), clock.steady())
+    if wait_s > 0:
+        async with desk.database.read(db.QUICK_S) as conn:
+            if not await acceptance.repeated(conn, asked):
+                raise errors.TooManyRequests(wait_s)
 
 
 def _asked(desk: Desk, who: Principal, new: NewBet, key: str | None, stamp: Stamp) -> Asked:

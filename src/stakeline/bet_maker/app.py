@@ -13,11 +13,22 @@ from stakeline.auth.passwords import Passwords, hash_now, parse
 from stakeline.auth.signing import Signing
 from stakeline.auth.static_tokens import StaticTokens
 from stakeline.auth.tokens import Tokens
-from stakeline.bet_maker import api, api_bets, api_reports, api_token, api_users, events, users
+from stakeline.bet_maker import (
+    api,
+    api_bets,
+    api_reports,
+    api_token,
+    api_users,
+    events,
+    limits,
+    users,
+)
 from stakeline.bet_maker.api_token import Entrance
 from stakeline.bet_maker.follower import Follower
+from stakeline.bet_maker.limits import Limits
 from stakeline.bet_maker.line import Line
 from stakeline.bet_maker.migrations import SCHEMA
+from stakeline.bet_maker.pace import Pace
 from stakeline.bet_maker.standalone import Standalone
 from stakeline.bet_maker.writer import Writer
 from stakeline.broker import Broker
@@ -49,7 +60,8 @@ def create_app(settings: Settings) -> FastAPI:
     heard = _line(settings)
     follower = None if heard is None else Follower(database, heard, registry)
     line = Standalone(database) if follower is None else follower
-    writer = Writer(database, registry, standalone=heard is None)
+    limited = Limits.of(settings)
+    writer = Writer(database, registry, standalone=heard is None, limits=limited)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -58,7 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
             if heard is not None:
                 stack.push_async_callback(heard.close)
             await database.open(allow_unsafe=settings.allow_unsafe_durability)
-            await prepare(database, standalone=heard is None)
+            await prepare(database, standalone=heard is None, limited=limited)
             await _admit_first(database, settings)
             await stack.enter_async_context(line.running())
             if follower is not None and settings.broker_url is not None:
@@ -98,7 +110,7 @@ def create_app(settings: Settings) -> FastAPI:
         is_open=is_open,
         token_model=guarding.BY_PASSWORD,
     )
-    app.state.desk = api.Desk(database, writer, line)
+    app.state.desk = api.Desk(database, writer, line, Pace.of(settings))
     app.state.admit = _open if is_open else _admission(database, tokens)
     if not is_open:
         app.state.entrance = Entrance(database, tokens, Passwords())
@@ -113,8 +125,10 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-async def prepare(database: Database, *, standalone: bool) -> None:
+async def prepare(database: Database, *, standalone: bool, limited: Limits | None = None) -> None:
     """Make what is missing in the database: the anonymous user, the cursor with the mode.
+
+    Totals that limits are judged by are summed anew.
 
     Raises:
         WrongSchema: its schema is not one that this code runs on.
@@ -126,6 +140,8 @@ async def prepare(database: Database, *, standalone: bool) -> None:
         mode = await events.found_cursor(conn, "standalone" if standalone else "following")
     if (mode == "standalone") != standalone:
         raise WrongSetting(f"BET_MAKER_DATABASE_URL: this database was made in {mode} mode")
+    if limited is not None:
+        await limits.forget(database, limited)
 
 
 async def _admit_first(database: Database, settings: Settings) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from stakeline import db, ids, settings
+from stakeline import db, fields, ids, money, settings
 from stakeline.auth import passwords, static_tokens
 from stakeline.outside import Outside
 
@@ -45,6 +45,16 @@ class Settings(Outside):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     line_provider_url: Annotated[str, AfterValidator(settings.http_url)] | None = None
     standalone: bool = False
+    smallest_amount: fields.Amount | None = None
+    """Of one bet, in cents, as the other amounts; None: no limit."""
+    largest_amount: fields.Amount | None = None
+    """Of one bet."""
+    user_bets_per_second: int | None = Field(default=None, ge=1, le=1_000_000)
+    """How many bets a user may ask for, in the long run; twice as many at once."""
+    user_open_amount: fields.Amount | None = None
+    """Of all bets of a user on events without a result."""
+    event_exposure: fields.Amount | None = None
+    """What the house may stand to lose on one event."""
 
     @model_validator(mode="after")
     def _one_line(self) -> Self:
@@ -52,6 +62,14 @@ class Settings(Outside):
             raise ValueError("set one of BET_MAKER_LINE_PROVIDER_URL and BET_MAKER_STANDALONE=1")
         if self.standalone and self.broker_url is not None:
             raise ValueError("BET_MAKER_BROKER_URL is of no use with BET_MAKER_STANDALONE=1")
+        if self.standalone and self.event_exposure is not None:
+            raise ValueError(
+                "BET_MAKER_EVENT_EXPOSURE needs coefficients: BET_MAKER_STANDALONE=1 has none"
+            )
+        if (self.smallest_amount or 0) > (self.largest_amount or money.MAX_AMOUNT):
+            raise ValueError(
+                "BET_MAKER_SMALLEST_AMOUNT must not be more than BET_MAKER_LARGEST_AMOUNT"
+            )
         return self
 
     @property

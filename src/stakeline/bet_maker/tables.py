@@ -138,3 +138,31 @@ bets = sa.Table(
     sqlite_strict=True,
     comment="Never changed, never removed; a bet's status is derived from its event.",
 )
+
+exposures = sa.Table(
+    "exposures",
+    metadata,
+    sa.Column("event_id", Identifier, primary_key=True),
+    sa.Column("exposure", BigInt, comment="in cents; null within the transaction that sums it"),
+    sqlite_strict=True,
+    comment="Under a limit: an event's exposure. Without a row its bets are summed.",
+)
+
+counted_users = sa.Table(
+    "counted_users",
+    metadata,
+    sa.Column("user_id", BigInt, primary_key=True, autoincrement=False),
+    sa.Column("counted", BigInt, nullable=False, comment="0 within the transaction that sums"),
+    sqlite_strict=True,
+    comment="Under a limit: whose stakes are summed. Locked by each of their bets.",
+)
+
+stakes = sa.Table(
+    "stakes",
+    metadata,
+    sa.Column("user_id", BigInt, primary_key=True, autoincrement=False),
+    sa.Column("event_id", Identifier, primary_key=True),
+    sa.Column("amount", BigInt, nullable=False),
+    sqlite_strict=True,
+    comment="Under a limit: what a counted user has staked on an event.",
+)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from stakeline.bet_maker.bets import Asked, Bet
+    from stakeline.bet_maker.limits import Limits
     from stakeline.db import Database
 
 log = structlog.get_logger(__name__)
@@ -45,9 +46,15 @@ class Writer:
     """Takes bets from requests and accepts them in groups, one transaction after another."""
 
     def __init__(
-        self, database: Database, registry: CollectorRegistry, *, standalone: bool
+        self,
+        database: Database,
+        registry: CollectorRegistry,
+        *,
+        standalone: bool,
+        limits: Limits | None = None,
     ) -> None:
         self._database = database
+        self._limits = limits
         self._standalone = standalone
         self._waiting: deque[_Request] = deque()
         self._count = 0
@@ -125,7 +132,9 @@ class Writer:
         """The answers of one transaction; if the data broke it, of one transaction a bet."""
         try:
             return await self._database.attempt(
-                lambda conn: acceptance.accept(conn, asked, standalone=self._standalone)
+                lambda conn: acceptance.accept(
+                    conn, asked, standalone=self._standalone, limits=self._limits
+                )
             )
         except Unavailable:
             raise
