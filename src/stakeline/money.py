@@ -38,16 +38,6 @@ def decimal(hundredths: int) -> Decimal:
     return Decimal(hundredths).scaleb(-2)
 
 
-def winnings(amount: int, coefficient: int) -> int:
-    """What a won bet returns, in cents: amount x coefficient, rounded half up to the cent.
-
-    Args:
-        amount: the stake in cents.
-        coefficient: decimal odds in hundredths.
-    """
-    return (amount * coefficient + 50) // 100
-
-
 def largest_amount(gain: int, coefficient: int) -> int:
     """The largest amount, in cents, that gains at most `gain` if it wins, up to `MAX_AMOUNT`.
 
@@ -59,3 +49,13 @@ def largest_amount(gain: int, coefficient: int) -> int:
         return MAX_AMOUNT
     # winnings(a, c) - a <= gain, where a payout is rounded up from half a cent on
     return min(MAX_AMOUNT, (100 * max(gain, 0) + 49) // (coefficient - 100))
+
+
+def winnings(amount: int, coefficient: int) -> int:
+    """What a won bet returns, in cents: amount x coefficient, rounded half up to the cent.
+
+    Args:
+        amount: the stake in cents.
+        coefficient: decimal odds in hundredths.
+    """
+    return (amount * coefficient + 50) // 100

@@ -252,8 +252,11 @@ async def test_groups_that_cross_exceed_nothing(replica: Replica, limits: Limits
         ]
         return await replica.place(*(group if start % 2 else group[::-1]), limits=limits)
 
-    groups = await asyncio.gather(*(bet(start) for start in range(60)))
-    kinds = [type(answer) for group in groups for answer in group]
+    async def client(n: int) -> list[Bet | Problem]:
+        return [answer for start in range(n, 48, 6) for answer in await bet(start)]
+
+    clients = await asyncio.gather(*(client(n) for n in range(6)))
+    kinds = [type(answer) for answers in clients for answer in answers]
     assert set(kinds) == {Bet, LimitExceeded}
     assert kinds.count(Bet) == await replica.number_of_bets()
     at_risk = max([await exposure(replica, one) for one in events])

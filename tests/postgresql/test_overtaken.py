@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import event
 
 from stakeline.bet_maker.bets import Bet
-from stakeline.errors import Unavailable
+from stakeline.bet_maker.limits import Limits
+from stakeline.errors import LimitExceeded, Unavailable
 from tests import databases
 from tests.bet_maker.replica import asked, item, open_replica
 from tests.bet_maker.replica import event as known
@@ -54,6 +55,19 @@ async def test_a_bet_that_can_be_taken_by_then_is_taken(
         (bet,) = await replica.place(asked(accept=accept, asked_coefficient=price))
         assert isinstance(bet, Bet), bet
         assert await replica.number_of_bets() == 1
+
+
+async def test_an_event_that_comes_after_the_limits_were_locked(tmp_path: Path) -> None:
+    """A bet on it is judged only when its event's exposure has been locked too."""
+    async with open_replica(tmp_path) as replica:
+        await replica.apply(item(1, of=known()), item(2, of=known("other")))
+        going_on(replica, "before", "UPDATE events SET event_id = 'new' WHERE event_id = 'other'")
+        group = [asked(), asked("new", amount=1500), asked("new", amount=501), asked("new")]
+        first, large, fits, more = await replica.place(*group, limits=Limits(event_exposure=1000))
+        assert (type(first), type(fits)) == (Bet, Bet)
+        assert isinstance(large, LimitExceeded)
+        assert isinstance(more, LimitExceeded)
+        assert str(more.members["largest_amount"]) == "4.99"
 
 
 async def test_a_line_that_goes_on_for_ever(tmp_path: Path) -> None:
