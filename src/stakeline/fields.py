@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from pydantic.config import JsonDict
 
 MAX_NAME = 200
+EVENT_ID = (
+    "[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,63}"
+    r"|\.[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,62}"
+    r"|\.\.[A-Za-z0-9._:-]{1,62}"
+)
+"""The pattern of an event's id for documents: neither `.` nor `..`."""
 
 
 class Body(BaseModel):
@@ -28,8 +34,18 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _field(read: Callable[[Any], Any], schema: JsonDict) -> tuple[PlainValidator, WithJsonSchema]:
-    return PlainValidator(read), WithJsonSchema(schema)
+def _field(
+    read: Callable[[Any], Any], shown: JsonDict, *taken_too: JsonDict
+) -> tuple[PlainValidator, WithJsonSchema, WithJsonSchema]:
+    """A field that shows itself as `shown`, and in requests takes `taken_too` as well."""
+    taken: JsonDict = {"anyOf": [shown, *taken_too]} if taken_too else dict(shown)
+    if taken_too and "examples" in shown:
+        taken["examples"] = shown["examples"]
+    return (
+        PlainValidator(read),
+        WithJsonSchema(taken, mode="validation"),
+        WithJsonSchema(shown, mode="serialization"),
+    )
 
 
 def _text_of(value: object, what: str, *, number: bool) -> str:
@@ -81,15 +97,31 @@ def _count(value: object) -> int:
     return ids.parse_integer(_text_of(value, "a whole number", number=True))
 
 
-_HUNDREDTHS: JsonDict = {"type": "number", "multipleOf": 0.01, "exclusiveMinimum": 0}
-_TIME: JsonDict = {"type": "string", "format": "date-time", "examples": ["2026-08-01T18:00:00Z"]}
+_HUNDREDTHS: JsonDict = {"type": "number", "multipleOf": 0.01, "minimum": 0.01}
+_DECIMALS = r"(\.[0-9]{1,2})?|0\.(0[1-9]|[1-9][0-9]?)"
+_AMOUNT_TEXT: JsonDict = {"type": "string", "pattern": rf"^([1-9][0-9]{{0,8}}{_DECIMALS})$"}
+_COEFFICIENT_TEXT: JsonDict = {
+    "type": "string",
+    "pattern": rf"^(10000(\.00?)?|[1-9][0-9]{{0,3}}{_DECIMALS})$",
+}
+# Not "maximum", of which FastAPI makes a float that is one too many.
+_INT64: JsonDict = {"type": "integer", "minimum": 0, "exclusiveMaximum": ids.MAX_INTEGER + 1}
+_TIME: JsonDict = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": "^20[0-9]{2}-",
+    "examples": ["2050-08-01T18:00:00Z"],
+}
+_UNIX: JsonDict = {"type": "integer", "minimum": 946_684_800, "maximum": 4_102_444_799}
 
 Amount = Annotated[
-    int, *_field(_amount, _HUNDREDTHS | {"maximum": 999_999_999.99, "examples": [10.5]})
+    int,
+    *_field(_amount, _HUNDREDTHS | {"maximum": 999_999_999.99, "examples": [10.5]}, _AMOUNT_TEXT),
 ]
 """A stake in cents; JSON: a number (or numeric string) with at most two decimals."""
 Coefficient = Annotated[
-    int, *_field(_coefficient, _HUNDREDTHS | {"maximum": 10_000, "examples": [1.95]})
+    int,
+    *_field(_coefficient, _HUNDREDTHS | {"maximum": 10_000, "examples": [1.95]}, _COEFFICIENT_TEXT),
 ]
 """Decimal odds in hundredths; JSON: a number (or numeric string) with at most two decimals."""
 Payout = Annotated[int, WithJsonSchema({"type": "number", "multipleOf": 0.01, "minimum": 0})]
@@ -100,19 +132,33 @@ EventId = Annotated[
     str,
     *_field(
         _event_id,
-        {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$", "examples": ["arsenal-chelsea"]},
+        {
+            "type": "string",
+            "pattern": f"^({EVENT_ID})$",
+            "examples": ["arsenal-chelsea"],
+        },
+        _INT64,
     ),
 ]
 """An event's id; a non-negative whole number is taken too and kept as its decimal text."""
-Instant = Annotated[int, *_field(_instant, _TIME)]
+Instant = Annotated[int, *_field(_instant, _TIME, _UNIX)]
 """Microseconds; JSON: RFC 3339 with a zone, or whole unix seconds."""
-InstantInQuery = Annotated[int, *_field(_instant_in_query, _TIME)]
+InstantInQuery = Annotated[int, *_field(_instant_in_query, _TIME, _UNIX)]
 """Microseconds; in a query: RFC 3339 with a zone, or whole unix seconds."""
 LineOfText = Annotated[
-    str, *_field(_line_of_text, {"type": "string", "minLength": 1, "maxLength": MAX_NAME})
+    str,
+    *_field(
+        _line_of_text,
+        {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": MAX_NAME,
+            "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$",
+        },
+    ),
 ]
 """One line of text, up to 200 characters, in NFC."""
 Limit = Annotated[int, *_field(_limit, {"type": "integer", "minimum": 1, "maximum": 1000})]
 """How many rows a page may have."""
-Count = Annotated[int, *_field(_count, {"type": "integer", "minimum": 0})]
+Count = Annotated[int, *_field(_count, _INT64)]
 """A whole number from 0."""

@@ -80,6 +80,7 @@ _ALLOW: dict[Service, dict[str, str]] = {
         "/bets": "GET, POST",
         "/bet": "POST",
         f"/bets/{A_BET}": "GET",
+        "/bets/batch": "POST",
         "/exposure": "GET",
         "/report": "GET",
         "/metrics": "GET",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from stakeline import fields
+from stakeline import fields, ids
 from stakeline.strictjson import Number
 
 EIGHTEEN = 1_785_607_200_000_000
@@ -86,16 +89,39 @@ def test_a_body_refuses_unknown_fields() -> None:
         Stake.model_validate({"amount": "1", "payout": "2"})
 
 
+NUMBER = {"type": "number", "multipleOf": 0.01, "minimum": 0.01}
+
+
 @pytest.mark.parametrize(
-    ("field", "schema"),
+    ("field", "shown", "taken_too"),
     [
-        (fields.Amount, {"type": "number", "multipleOf": 0.01, "exclusiveMinimum": 0}),
-        (fields.Coefficient, {"type": "number", "maximum": 10_000}),
-        (fields.EventId, {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$"}),
-        (fields.Instant, {"type": "string", "format": "date-time"}),
-        (fields.Limit, {"type": "integer", "minimum": 1, "maximum": 1000}),
+        (fields.Amount, NUMBER, "string"),
+        (fields.Coefficient, NUMBER | {"maximum": 10_000}, "string"),
+        (fields.EventId, {"type": "string", "pattern": f"^({fields.EVENT_ID})$"}, "integer"),
+        (fields.Instant, {"type": "string", "format": "date-time"}, "integer"),
+        (fields.Limit, {"type": "integer", "minimum": 1, "maximum": 1000}, None),
     ],
 )
-def test_a_field_says_in_the_docs_what_it_takes(field: Any, schema: dict[str, Any]) -> None:  # noqa: ANN401 - fields differ
-    """The schema of a field carries its bounds."""
-    assert schema.items() <= TypeAdapter[Any](field).json_schema().items()
+def test_a_field_says_in_the_docs_what_it_takes(
+    field: Any,  # noqa: ANN401 - fields differ
+    shown: dict[str, Any],
+    taken_too: str | None,
+) -> None:
+    """Its schema carries its bounds; answers hold the first form, and requests may the others."""
+    adapter = TypeAdapter[Any](field)
+    assert shown.items() <= adapter.json_schema(mode="serialization").items()
+    taken = adapter.json_schema()
+    forms = taken.get("anyOf", [taken])
+    assert shown.items() <= forms[0].items()
+    assert [form["type"] for form in forms[1:]] == ([taken_too] if taken_too else [])
+
+
+@given(st.from_regex(r"[.]{0,3}[A-Za-z0-9._:-]{0,64}", fullmatch=True))
+@settings(deadline=None)
+def test_the_pattern_of_ids_in_the_docs_is_the_rule(text: str) -> None:
+    """What the documents admit as an event's id is what is taken, dots included."""
+    try:
+        taken = ids.parse_event_id(text) == text
+    except ValueError:
+        taken = False
+    assert taken == bool(re.fullmatch(fields.EVENT_ID, text))

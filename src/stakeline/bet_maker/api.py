@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel
@@ -14,8 +14,9 @@ from stakeline.auth import Principal
 from stakeline.bet_maker import events
 from stakeline.bet_maker.standalone import Standalone
 from stakeline.web.application import json_response
+from stakeline.web.documenting import NEXT, answer, link
 from stakeline.web.guarding import BY_PASSWORD, may
-from stakeline.web.links import event_cursor, next_link, read_event_cursor
+from stakeline.web.links import EventCursor, event_cursor, next_link, read_event_cursor
 from stakeline.web.reading import JsonRoute
 
 if TYPE_CHECKING:
@@ -68,16 +69,35 @@ DeskHere = Annotated[Desk, Depends(desk_of)]
 Reader = Annotated[Principal, may(BY_PASSWORD, "user")]
 Operator = Annotated[Principal, may(BY_PASSWORD, "operator")]
 EventIdInPath = Annotated[fields.EventId, Path()]
+
+
+def _and_then(event: str) -> list[dict[str, Any]]:
+    """What can be done with the event at this place of an answer."""
+    event_id = f"$response.body#{event}/event_id"
+    price = f"$response.body#{event}/coefficient"
+    return [
+        link("get_event", event_id=event_id),
+        link("decide_event", event_id=event_id),
+        link("list_bets", event_id=event_id),
+        link("place_bet", {"event_id": event_id, "coefficient": price}),
+        link("place_bet_by_alias", {"event_id": event_id}),
+    ]
+
+
 router = APIRouter(route_class=JsonRoute, tags=["line"])
 
 
-@router.get("/events", response_model=list[KnownEvent])
+@router.get(
+    "/events",
+    response_model=list[KnownEvent],
+    responses={200: answer("A page.", NEXT, *_and_then("/0"))},
+)
 async def list_events(
     request: Request,
     desk: DeskHere,
     _who: Reader,
     limit: Annotated[fields.Limit, Query()] = 100,
-    cursor: Annotated[str | None, Query(max_length=100)] = None,
+    cursor: EventCursor | None = None,
 ) -> Response:
     """The events that can be bet on now, soonest deadline first; `Link` leads to the next page."""
     after = read_event_cursor(cursor)
@@ -89,14 +109,22 @@ async def list_events(
     return json_response([contract.event_body(event) for event in found[:limit]], headers=link)
 
 
-@router.get("/events/{event_id}", response_model=KnownEvent)
+@router.get(
+    "/events/{event_id}",
+    response_model=KnownEvent,
+    responses={200: answer("The event.", *_and_then(""))},
+)
 async def get_event(event_id: EventIdInPath, desk: DeskHere, _who: Reader) -> Response:
     """Any event that is known here, open or not."""
     async with desk.database.read() as conn:
         return json_response(contract.event_body(await events.find(conn, event_id)))
 
 
-@router.put("/events/{event_id}", response_model=KnownEvent)
+@router.put(
+    "/events/{event_id}",
+    response_model=KnownEvent,
+    responses={200: answer("The event with its result.", *_and_then(""))},
+)
 async def decide_event(
     event_id: EventIdInPath, result: StandaloneResult, desk: DeskHere, _who: Operator
 ) -> Response:

@@ -29,6 +29,7 @@ from stakeline.bet_maker.bodies import (
 from stakeline.bet_maker.standalone import Standalone
 from stakeline.web import problems
 from stakeline.web.application import json_response
+from stakeline.web.documenting import LOCATION, answer, header, link
 from stakeline.web.guarding import BY_PASSWORD, may
 from stakeline.web.links import location, next_link
 from stakeline.web.reading import JsonRoute, LargeJsonRoute
@@ -75,8 +76,33 @@ KEY_IN_DOCS: dict[str, Any] = {
 }
 
 
-@router.post("/bets", status_code=201, response_model=BetBody, openapi_extra=KEY_IN_DOCS)
-@router.post("/bet", status_code=201, response_model=BetBody, openapi_extra=KEY_IN_DOCS)
+_AND_THEN = [
+    link("get_bet", bet_id="$response.body#/bet_id"),
+    link("get_event", event_id="$response.body#/event_id"),
+    link("decide_event", event_id="$response.body#/event_id"),
+    link("list_bets", event_id="$response.body#/event_id"),
+]
+_REPLAYED = header(
+    "Idempotent-Replayed", "The bet was there by its key.", always=False, enum=["true"]
+)
+_PLACED = answer("The bet is on disk.", LOCATION, _REPLAYED, *_AND_THEN)
+
+
+@router.post(
+    "/bets",
+    status_code=201,
+    response_model=BetBody,
+    responses={201: _PLACED},
+    openapi_extra=KEY_IN_DOCS,
+)
+@router.post(
+    "/bet",
+    status_code=201,
+    response_model=BetBody,
+    responses={201: _PLACED},
+    openapi_extra=KEY_IN_DOCS,
+    name="place_bet_by_alias",
+)
 async def place_bet(
     request: Request,
     new: NewBet,
@@ -112,15 +138,18 @@ async def place_batch(batch: Batch, desk: DeskHere, who: Bettor) -> Response:
     asked = [outcome for outcome in outcomes if isinstance(outcome, Asked)]
     await _keep_pace(desk, asked)
     placed = await desk.writer.place(asked) if asked else []
-    for answer in placed:
-        if isinstance(answer, errors.Unauthenticated):  # all of them are, then
-            raise answer
+    for one in placed:
+        if isinstance(one, errors.Unauthenticated):  # all of them are, then
+            raise one
     decided = iter(placed)
     answers = [next(decided) if isinstance(outcome, Asked) else outcome for outcome in outcomes]
     return json_response({"results": [batch_answer(answer) for answer in answers]})
 
 
-@router.get("/bets", response_model=list[BetBody], responses=exports.in_docs(BetBody))
+_FIRST = link("get_bet", bet_id="$response.body#/0/bet_id")
+
+
+@router.get("/bets", response_model=list[BetBody], responses=exports.in_docs(BetBody, _FIRST))
 async def list_bets(
     request: Request,
     desk: DeskHere,
@@ -149,7 +178,11 @@ async def list_bets(
     )
 
 
-@router.get("/bets/{bet_id}", response_model=BetWithReceipt)
+@router.get(
+    "/bets/{bet_id}",
+    response_model=BetWithReceipt,
+    responses={200: answer("The bet.", *_AND_THEN)},
+)
 async def get_bet(bet_id: Annotated[BetId, Path()], desk: DeskHere, who: Reader) -> Response:
     """The bet with its receipt: what it was judged by, and why it stands as it does."""
     async with desk.database.read() as conn:

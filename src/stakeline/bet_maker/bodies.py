@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 
 from stakeline import clock, errors, fields, ids, money
 from stakeline.bet_maker.bets import Accept, BetStatus
@@ -36,6 +36,17 @@ class NewBet(fields.Body):
     amount: fields.Amount
     coefficient: fields.Coefficient | None = None
     accept: Accept | None = None
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {"accept": {"enum": ["any", None]}}},
+                {
+                    "properties": {"coefficient": {"type": ["number", "string"]}},
+                    "required": ["coefficient"],
+                },
+            ]
+        }
+    )
 
     @model_validator(mode="after")
     def _comparable(self) -> Self:

@@ -12,6 +12,7 @@ from stakeline import background, errors, strictjson
 from stakeline.bet_maker import history
 from stakeline.bet_maker.bodies import BetBody, bet_body
 from stakeline.web import accepting
+from stakeline.web.documenting import NEXT, answer, header, lines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 
     from stakeline.bet_maker.history import Selection
     from stakeline.db import Database
+    from stakeline.web.documenting import Said
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
+_VARIES = header("Vary", "Accept chooses the form.", enum=["Accept"])
 PAGE = 500
 """How many rows one read brings: all that an export ever has in memory."""
 
@@ -51,10 +54,11 @@ def form_of(request: Request) -> str:
     return form
 
 
-def in_docs(body: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
-    """The forms of a list of such bodies besides JSON, for its docs."""
-    forms = {NDJSON: {"schema": body.model_json_schema()}, CSV: {"schema": {"type": "string"}}}
-    return {200: {"content": forms}}
+def in_docs(body: type[BaseModel], *links: Said) -> dict[int | str, dict[str, Any]]:
+    """What a list of such bodies is answered with, for its docs: pages, and forms besides JSON."""
+    forms = lines(body.model_json_schema(mode="serialization"))
+    content = forms | {CSV: {"schema": {"type": "string"}}}
+    return {200: answer("A page, or the whole.", NEXT, _VARIES, *links, content=content)}
 
 
 async def export(database: Database, chosen: Selection, media_type: str) -> Response:

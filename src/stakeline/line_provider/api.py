@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
-from pydantic import BaseModel, StrictBool
+from pydantic import BaseModel, ConfigDict, StrictBool
 from starlette.responses import Response
 
 from stakeline import contract, db, fields
@@ -14,8 +14,15 @@ from stakeline.line_provider import changes, events, feed
 from stakeline.line_provider.events import Change, Ruling, Terms
 from stakeline.line_provider.line import Line
 from stakeline.web.application import json_response
+from stakeline.web.documenting import ETAG, LOCATION, NEXT, answer, link
 from stakeline.web.guarding import STATIC, may
-from stakeline.web.links import event_cursor, location, next_link, read_event_cursor
+from stakeline.web.links import (
+    EventCursor,
+    event_cursor,
+    location,
+    next_link,
+    read_event_cursor,
+)
 from stakeline.web.reading import JsonRoute
 
 if TYPE_CHECKING:
@@ -42,6 +49,14 @@ class EventTerms(fields.Body):
 class Result(fields.Body):
     """An event's result. Another one than the first needs `correction: true`."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {"status": {"enum": ["WIN", "LOSE", "VOID"]}}},
+                {"properties": {"closed_at": {"type": "null"}}},
+            ]
+        }
+    )
     status: contract.EventStatus
     closed_at: fields.Instant | None = None
     correction: StrictBool | None = None
@@ -71,10 +86,20 @@ Operator = Annotated[Principal, may(STATIC, "operator")]
 Reader = Annotated[Principal, may(STATIC, "user", "service")]
 EventIdInPath = Annotated[fields.EventId, Path()]
 IfMatch = Annotated[str | None, Header(description="ETags the event may have.")]
+_CALLS = ("get_event", "get_history", "put_event", "change_event", "decide_event")
+_ON = [link(call, event_id="$response.body#/event_id") for call in _CALLS]
+_FIRST = [link(call, event_id="$response.body#/0/event_id") for call in _CALLS]
+_MADE = answer("Made.", ETAG, LOCATION, *_ON)
+_AS_IT_STANDS = answer("As it now stands.", ETAG, *_ON, model=contract.Event)
 router = APIRouter(route_class=JsonRoute, tags=["line"])
 
 
-@router.post("/events", status_code=201, response_model=contract.Event)
+@router.post(
+    "/events",
+    status_code=201,
+    response_model=contract.Event,
+    responses={200: answer("It stood there.", ETAG, *_ON, model=contract.Event), 201: _MADE},
+)
 async def create_event(request: Request, new: NewEvent, line: LineHere, who: Operator) -> Response:
     """Put an event on the line. 200 if it stands there just so already, else `event_exists`."""
     terms = Terms(new.coefficient, new.deadline, new.name)
@@ -87,7 +112,11 @@ async def create_event(request: Request, new: NewEvent, line: LineHere, who: Ope
     return _answer(change, 201 if change.made else 200, where)
 
 
-@router.put("/events/{event_id}", response_model=contract.Event)
+@router.put(
+    "/events/{event_id}",
+    response_model=contract.Event,
+    responses={200: _AS_IT_STANDS, 201: _MADE | {"model": contract.Event}},
+)
 async def put_event(
     request: Request,
     event_id: EventIdInPath,
@@ -108,7 +137,7 @@ async def put_event(
     return _answer(change, 200)
 
 
-@router.patch("/events/{event_id}", response_model=contract.Event)
+@router.patch("/events/{event_id}", response_model=contract.Event, responses={200: _AS_IT_STANDS})
 async def change_event(
     event_id: EventIdInPath,
     body: EventTerms,
@@ -125,7 +154,9 @@ async def change_event(
     return _answer(await line.change(change, who.name), 200)
 
 
-@router.post("/events/{event_id}/result", response_model=contract.Event)
+@router.post(
+    "/events/{event_id}/result", response_model=contract.Event, responses={200: _AS_IT_STANDS}
+)
 async def decide_event(
     event_id: EventIdInPath,
     result: Result,
@@ -142,7 +173,11 @@ async def decide_event(
     return _answer(await line.change(decide, who.name, result.reason), 200)
 
 
-@router.get("/events", response_model=list[contract.Event])
+@router.get(
+    "/events",
+    response_model=list[contract.Event],
+    responses={200: answer("A page.", NEXT, *_FIRST)},
+)
 async def list_events(
     request: Request,
     line: LineHere,
@@ -150,7 +185,7 @@ async def list_events(
     status: contract.EventStatus | None = None,
     bettable: bool | None = None,  # noqa: FBT001 - a query parameter
     limit: Annotated[fields.Limit, Query()] = 100,
-    cursor: Annotated[str | None, Query(max_length=100)] = None,
+    cursor: EventCursor | None = None,
 ) -> Response:
     """The line, soonest deadline first; `Link` leads to the next page while there is one."""
     after = read_event_cursor(cursor)
@@ -164,14 +199,18 @@ async def list_events(
     return json_response([contract.event_body(event) for event in found[:limit]], headers=link)
 
 
-@router.get("/events/{event_id}", response_model=contract.Event)
+@router.get("/events/{event_id}", response_model=contract.Event, responses={200: _AS_IT_STANDS})
 async def get_event(event_id: EventIdInPath, line: LineHere, _who: Reader) -> Response:
     """The event; its ETag is its version."""
     async with line.database.read() as conn:
         return _answer(Change(await events.find(conn, event_id), made=False), 200)
 
 
-@router.get("/events/{event_id}/history", response_model=list[Version])
+@router.get(
+    "/events/{event_id}/history",
+    response_model=list[Version],
+    responses={200: answer("A page.", NEXT)},
+)
 async def get_history(
     event_id: EventIdInPath,
     request: Request,

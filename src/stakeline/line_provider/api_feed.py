@@ -14,6 +14,7 @@ from stakeline.auth import Principal
 from stakeline.errors import FeedChanged
 from stakeline.line_provider import events, feed
 from stakeline.line_provider.api import LineHere
+from stakeline.web.documenting import answer, header, lines, link
 from stakeline.web.guarding import STATIC, may
 from stakeline.web.reading import JsonRoute
 
@@ -47,11 +48,37 @@ class Page(BaseModel):
     items: list[Item]
 
 
+class SnapshotTop(BaseModel):
+    """The first line of a snapshot: its place in the log."""
+
+    epoch: str
+    seq: int
+    at: str
+    received_at: str
+
+
+_LINE_OF_SNAPSHOT = {
+    "anyOf": [
+        SnapshotTop.model_json_schema(),
+        contract.Event.model_json_schema(mode="serialization"),
+    ]
+}
+NOT_KEPT = header("Cache-Control", "No cache keeps it.", enum=["no-store"])
 Follower = Annotated[Principal, may(STATIC, "service", "operator")]
 router = APIRouter(route_class=JsonRoute, tags=["feed"])
 
 
-@router.get("/feed", response_model=Page)
+_GO_ON = link(
+    "get_feed",
+    epoch="$response.body#/epoch",
+    after="$response.body#/items/0/seq",
+    at="$response.body#/items/0/at",
+)
+
+
+@router.get(
+    "/feed", response_model=Page, responses={200: answer("What there is.", NOT_KEPT, _GO_ON)}
+)
 async def get_feed(
     request: Request,
     line: LineHere,
@@ -87,7 +114,11 @@ async def get_feed(
             continue
 
 
-@router.get("/feed/snapshot", response_class=StreamingResponse)
+@router.get(
+    "/feed/snapshot",
+    response_class=StreamingResponse,
+    responses={200: answer("The whole line.", NOT_KEPT, content=lines(_LINE_OF_SNAPSHOT))},
+)
 async def get_snapshot(line: LineHere, _who: Follower) -> Response:
     """NDJSON: `{epoch, seq, at, received_at}`, read before any row; then every event."""
     return StreamingResponse(

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from stakeline import strictjson
 from stakeline.outside import is_loopback
-from stakeline.web import links, problems
+from stakeline.web import documenting, links, problems
 from stakeline.web.edges import Hosts, Pages
 from stakeline.web.guarding import may
 from stakeline.web.observing import Observing
@@ -51,6 +52,16 @@ _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_STATUS = {
+    "application/json": {
+        "schema": {
+            "type": "object",
+            "properties": {"status": {"type": "string"}, "reason": {"type": "string"}},
+            "required": ["status"],
+        }
+    }
+}
+_TEXT = {"text/plain": {"schema": {"type": "string"}}}
 
 
 def json_response(
@@ -60,7 +71,20 @@ def json_response(
     return Response(strictjson.dumps(value), status, headers, media_type="application/json")
 
 
-class _Open(FastAPI):
+class _Service(FastAPI):
+    """In its document the bounds of whole numbers are whole.
+
+    FastAPI makes floats of them, and no float is the largest id.
+    """
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = documenting.whole(super().openapi())
+        return self.openapi_schema
+
+
+class _Open(_Service):
     """A service that takes anybody: its docs ask for no tokens."""
 
     def openapi(self) -> dict[str, Any]:
@@ -104,13 +128,14 @@ def create(
         is_open: whether anybody may call them, so that the docs ask for no tokens.
         token_model: how tokens are come by, for the docs.
     """
-    app = (_Open if is_open else FastAPI)(
+    app = (_Open if is_open else _Service)(
         title=title,
         description=description,
         version=version,
         lifespan=lifespan,
         openapi_url=None,  # a route of its own, below
         redirect_slashes=False,
+        generate_unique_id_function=documenting.operation_id,
         responses=problems.PROBLEMS,
         # Beside the schema itself, so that "Try it out" asks at the address the page came from,
         # whichever gateway's prefix that has.
@@ -122,6 +147,10 @@ def create(
     problems.install(app)
     for router in routers:
         app.include_router(router)
+    paths = {
+        route.path for router in routers for route in router.routes if isinstance(route, Route)
+    }
+    app.state.literal_paths = {path for path in paths if "{" not in path}
     app.include_router(_health(app, why_not_ready))
     usual: Visible = "public" if is_open else "operator"
     _show(app, outside.docs or usual, _docs(app), may(token_model, "operator"))
@@ -151,12 +180,18 @@ def _show(app: FastAPI, visible: Visible, router: APIRouter, guard: params.Depen
 def _health(app: FastAPI, why_not_ready: Callable[[], Awaitable[str | None]]) -> APIRouter:
     router = APIRouter(route_class=JsonRoute, tags=["service"])
 
-    @router.get("/healthz")
+    @router.get("/healthz", responses={200: documenting.answer("It does.", content=_STATUS)})
     async def healthz() -> Response:
         """Whether the process answers at all; does no I/O."""
         return json_response({"status": "ok"})
 
-    @router.get("/readyz")
+    @router.get(
+        "/readyz",
+        responses={
+            200: documenting.answer("They can.", content=_STATUS),
+            "503": documenting.answer("Not now.", documenting.RETRY_AFTER, content=_STATUS),
+        },
+    )
     async def readyz() -> Response:
         """200 when requests can be served, else 503 with the reason."""
         reason = "shutting down" if app.state.draining else await why_not_ready()
@@ -169,7 +204,11 @@ def _health(app: FastAPI, why_not_ready: Callable[[], Awaitable[str | None]]) ->
 def _metrics(registry: CollectorRegistry) -> APIRouter:
     router = APIRouter(route_class=JsonRoute, tags=["service"])
 
-    @router.get("/metrics", response_class=Response)
+    @router.get(
+        "/metrics",
+        response_class=Response,
+        responses={200: documenting.answer("All of them.", content=_TEXT)},
+    )
     async def metrics() -> Response:
         """Metrics in the text format of Prometheus."""
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from stakeline import clock, ids
+from pydantic import WithJsonSchema
+
+from stakeline import fields, ids
 from stakeline.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+_MOST = 10**16 - 1  # microseconds, and beyond all deadlines
+EventCursor = Annotated[
+    str,
+    WithJsonSchema({"type": "string", "pattern": f"^(0|[1-9][0-9]{{0,15}})~({fields.EVENT_ID})$"}),
+]
+"""A place in a list of events, as `event_cursor` wrote it."""
 
 
 def next_link(request: Request, cursor: str | None) -> dict[str, str]:
@@ -39,7 +48,7 @@ def read_event_cursor(cursor: str | None) -> tuple[int, str]:
         return 0, ""
     deadline, _, event_id = cursor.partition("~")
     try:
-        return ids.parse_integer(deadline, 0, clock.LATEST), ids.parse_event_id(event_id)
+        return ids.parse_integer(deadline, 0, _MOST), ids.parse_event_id(event_id)
     except ValueError:
         raise InvalidRequest.of("query.cursor", "must be one that a Link gave") from None
 

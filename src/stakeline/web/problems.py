@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from stakeline import errors, strictjson
+from stakeline.web import documenting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,15 +52,12 @@ class ProblemBody(BaseModel):
     detail: str
 
 
+_CONTENT = {"application/problem+json": {"schema": ProblemBody.model_json_schema()}}
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": description,
-        "content": {"application/problem+json": {"schema": ProblemBody.model_json_schema()}},
-    }
-    for status, description in (
-        ("4XX", "Refused; nothing was changed. `code` says why."),
-        ("503", "Try again after Retry-After seconds."),
-    )
+    "4XX": documenting.answer("Refused; nothing was changed. `code` says why.", content=_CONTENT),
+    "503": documenting.answer(
+        "Try again after Retry-After seconds.", documenting.RETRY_AFTER, content=_CONTENT
+    ),
 }
 """For FastAPI's `responses`."""
 

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 from fastapi.routing import APIRoute
+from starlette._utils import get_route_path
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from stakeline import strictjson
 from stakeline.errors import BadRequest, TooLarge, UnsupportedMediaType
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from starlette.responses import Response
+    from starlette.types import Scope
 
 KIB = 1024
 
@@ -46,6 +49,12 @@ class JsonRoute(APIRoute):
     """
 
     most_bytes = 16 * KIB
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Starlette's answer, but a path of its own is never taken for an id: `/bets/batch`."""
+        if "{" in self.path and get_route_path(scope) in scope["app"].state.literal_paths:
+            return Match.NONE, {}
+        return super().matches(scope)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler, behind the checks of who asks, media type, size and syntax."""
