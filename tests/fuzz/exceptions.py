@@ -28,6 +28,9 @@ _WHOLE = (
     "numbers are read as they are written: JSON Schema has 5.0 for a whole number, the contract not"
 )
 
+_NOT_YOURS = "no schema says what one's password is"
+_GUESSED = "no schema lists the passwords that are easily guessed"
+
 
 def _refused(code: str) -> Callable[[Case[Any], Response], bool]:
     return lambda _, response: _body(response).get("code") == code
@@ -59,6 +62,18 @@ EXCEPTIONS: list[tuple[str, type[Failure], str, Callable[[Case[Any], Response], 
     ),
     (_EACH_BET, AcceptedNegativeData, "POST /bets/batch", _bet_refused),
     (_WHOLE, RejectedPositiveData, "P*", _whole_with_a_point),
+    (
+        _GUESSED,
+        RejectedPositiveData,
+        "P* /users*",
+        _only_field("body.password", "must not be one that is easily guessed"),
+    ),
+    (
+        _NOT_YOURS,
+        RejectedPositiveData,
+        "PATCH /users/me",
+        _only_field("body.current_password", "is not yours"),
+    ),
     (_KEY_REUSED, RejectedPositiveData, "POST /bet*", _refused("idempotency_key_reused")),
 ]
 """The reason, what the check found, the operations' pattern, and how the answer is told."""

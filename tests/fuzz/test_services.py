@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fuzz.running import Figures, fuzz
-from tests.fuzz.targets import ROLES, SERVICES, running
+from tests.fuzz.targets import RUNS, running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 CASES = int(os.environ.get("STAKELINE_FUZZ_CASES", "0"))
 """How many in all, at length; 0: one round of few."""
 SEED = int(os.environ.get("STAKELINE_FUZZ_SEED", "1"))
-RUNS = [(service, role) for service in SERVICES for role in ROLES]
 FEW, MANY = 10, 300
 """Examples of an operation and phase in a round."""
 
@@ -43,6 +42,5 @@ async def test_no_check_finds_a_fault(service: str, role: str, tmp_path: Path) -
             assert found is None, found
             seed += 1
     print(f"{service} as {role}, seeds {SEED} to {seed - 1}", *figures.lines(), sep="\n")  # noqa: T201
-    # It got through to what each call does, and not to its refusals only.
-    assert figures.answers[200] > 50
-    assert figures.answers[201] > 0
+    # It got through to what calls do, and not to their refusals only.
+    assert figures.answers[200] > 20

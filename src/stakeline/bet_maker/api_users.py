@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, PlainValidator, StrictBool, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    PlainValidator,
+    StrictBool,
+    WithJsonSchema,
+    model_validator,
+)
 from starlette.responses import Response
 
 from stakeline import clock, db, errors, fields, ids
@@ -15,6 +22,7 @@ from stakeline.bet_maker.api_token import EntranceHere, address_of
 from stakeline.bet_maker.users import User, UserRole
 from stakeline.strictjson import Number
 from stakeline.web.application import json_response
+from stakeline.web.documenting import LOCATION, NEXT, answer, link
 from stakeline.web.guarding import BY_PASSWORD, may
 from stakeline.web.links import location, next_link
 from stakeline.web.reading import JsonRoute
@@ -76,6 +84,17 @@ class UserTerms(fields.Body):
 class OwnTerms(fields.Body):
     """One's own name and password. A new password wants the current one, too."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {"password": {"type": "null"}}},
+                {
+                    "properties": {"current_password": {"type": "string"}},
+                    "required": ["current_password"],
+                },
+            ]
+        }
+    )
     username: Username | None = None
     password: Password | None = None
     current_password: str | None = None
@@ -101,7 +120,16 @@ class UserBody(BaseModel):
 UserIdInPath = Annotated[UserId, Path()]
 
 
-@router.post("/users", status_code=201, response_model=UserBody)
+_CALLS = ("get_user", "change_user", "remove_user")
+_ADDED = [link(call, user_id="$response.body#/user_id") for call in _CALLS]
+
+
+@router.post(
+    "/users",
+    status_code=201,
+    response_model=UserBody,
+    responses={201: answer("Added.", LOCATION, *_ADDED)},
+)
 async def add_user(
     request: Request, new: NewUser, entrance: EntranceHere, _who: Operator
 ) -> Response:
@@ -112,7 +140,7 @@ async def add_user(
     return json_response(_body(user), 201, location(request, f"users/{user.user_id}"))
 
 
-@router.get("/users", response_model=list[UserBody])
+@router.get("/users", response_model=list[UserBody], responses={200: answer("A page.", NEXT)})
 async def list_users(
     request: Request,
     entrance: EntranceHere,
