@@ -8,7 +8,7 @@ BIN := .venv/bin
 CERTIFICATES := $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt)
 export UV_SYSTEM_CERTS ?= $(if $(CERTIFICATES),true,false)
 
-.PHONY: help setup run test golden machine replicas planted test-compose test-fresh check format lock env clean
+.PHONY: help setup run test golden machine replicas planted fuzz audit sbom test-compose test-fresh check format lock env clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -46,6 +46,25 @@ replicas: setup ## five processes on one PostgreSQL, killed at random for ten mi
 
 planted: setup ## plants bugs one by one into a copy; the tests have to catch each (some 20 minutes)
 	$(BIN)/python -m tests.planted
+
+fuzz: setup ## schemathesis at length: CASES=100000 over services and roles, ENGINE=sqlite or postgresql
+	STAKELINE_TESTS_ON=$(ENGINE) STAKELINE_FUZZ_CASES=$(CASES) STAKELINE_FUZZ_SEED=$(SEED) \
+	  $(BIN)/pytest tests/fuzz -n 3 --dist loadgroup -rP
+fuzz: ENGINE = sqlite
+fuzz: CASES = 100000
+fuzz: SEED = 1
+
+audit: setup ## look for known weaknesses of what is locked; asks the advisory service
+	for lock in requirements.lock requirements-run.lock; do \
+	  $(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
+	    $(AUDIT) -r $$lock || exit 1; \
+	done
+
+sbom: setup ## what is in the image, as CycloneDX JSON in sbom.cdx.json; with Docker
+	image=$$(docker build -q .) && \
+	  $(BIN)/python deploy/sbom.py $$image $(LOCK) >$(SBOM).new && mv $(SBOM).new $(SBOM)
+sbom: SBOM = sbom.cdx.json
+sbom: LOCK = requirements-run.lock
 
 test-compose: setup ## all containers: the gateway, confinement, a walk, a season while each is killed
 	$(BIN)/pytest tests/compose -o timeout=600

@@ -23,7 +23,7 @@ STANDALONE = "STAKELINE_FUZZ_STANDALONE"
 """The one that says that the bet-maker has no prices."""
 SPARED = "STAKELINE_FUZZ_SPARED"
 """The one that names the user who asks: they must not remove themselves half way."""
-NOBODY = "9000000000000000000"
+NOBODY = "900000000000000000"
 excepted: Counter[str] = Counter()
 
 

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 CASES = int(os.environ.get("STAKELINE_FUZZ_CASES", "0"))
 """How many in all, at length; 0: one round of few."""
 SEED = int(os.environ.get("STAKELINE_FUZZ_SEED", "1"))
-FEW, MANY = 10, 300
+FEW, MANY = 5, 300
 """Examples of an operation and phase in a round."""
+NOT_LONG = "examples,fuzzing,stateful"
+"""The phases of a short run as those who may do little; what coverage sends, operators send too."""
 
 
 @pytest.mark.timeout(0 if CASES else 120)
@@ -28,6 +30,7 @@ FEW, MANY = 10, 300
 async def test_no_check_finds_a_fault(service: str, role: str, tmp_path: Path) -> None:
     """Whatever is sent, answers are documented, bad input is refused and good input taken."""
     figures, seed = Figures(), SEED
+    phases = () if CASES or role == "operator" else ("--phases", NOT_LONG)
     async with running(service, role, tmp_path) as target:
         while seed == SEED or figures.cases.total() < CASES / len(RUNS):
             round_of = ("--seed", str(seed), "--max-examples", str(MANY if CASES else FEW))
@@ -36,6 +39,7 @@ async def test_no_check_finds_a_fault(service: str, role: str, tmp_path: Path) -
                 tmp_path,
                 figures,
                 *round_of,
+                *phases,
                 headers=target.headers,
                 **target.environment,
             )
@@ -43,4 +47,4 @@ async def test_no_check_finds_a_fault(service: str, role: str, tmp_path: Path) -
             seed += 1
     print(f"{service} as {role}, seeds {SEED} to {seed - 1}", *figures.lines(), sep="\n")  # noqa: T201
     # It got through to what calls do, and not to their refusals only.
-    assert figures.answers[200] > 20
+    assert figures.answers[200] > 10

@@ -60,7 +60,9 @@ Password = Annotated[
     ),
 ]
 UserId = Annotated[
-    int, PlainValidator(_user_id), WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]*$"})
+    int,
+    PlainValidator(_user_id),
+    WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,17}$"}),
 ]
 
 
