@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-START_S = 30.0
+START_S = 90.0
 STAKELINE = ("-m", "stakeline")
 CLOCK_OFF = """
 import sys, time

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 SETTINGS = Path(__file__).with_name("schemathesis.toml")
 ROOT = Path(__file__).parents[2]
-NICE = 10
 
 
 @dataclass(slots=True)
@@ -79,7 +77,6 @@ async def fuzz(
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        preexec_fn=lambda: os.nice(NICE),
     )
     output, _ = await process.communicate()
     if figures_file.exists():

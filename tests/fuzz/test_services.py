@@ -22,7 +22,7 @@ NOT_LONG = "examples,fuzzing,stateful"
 """The phases of a short run as those who may do little; what coverage sends, operators send too."""
 
 
-@pytest.mark.timeout(0 if CASES else 120)
+@pytest.mark.timeout(0 if CASES else 300)
 @pytest.mark.parametrize(
     ("service", "role"),
     [pytest.param(*run, marks=pytest.mark.xdist_group(f"fuzz {run[0]}")) for run in RUNS],
