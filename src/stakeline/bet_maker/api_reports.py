@@ -25,7 +25,16 @@ if TYPE_CHECKING:
     from stakeline.bet_maker.exports import Page
     from stakeline.bet_maker.reports import Entry, Exposure, Place
 
-Cursor = Annotated[str | None, Query(max_length=100)]
+Cursor = Annotated[
+    Annotated[
+        str,
+        WithJsonSchema(
+            {"type": "string", "pattern": f"^-?(0|[1-9][0-9]{{0,17}})(~({fields.EVENT_ID})?)?$"}
+        ),
+    ]
+    | None,
+    Query(),
+]
 router = APIRouter(route_class=JsonRoute, tags=["operator"])
 
 
