@@ -16,8 +16,8 @@ from typing import Any
 
 import jsonschema_rs
 from cyclonedx import schema
-from cyclonedx.factory.license import LicenseFactory
-from cyclonedx.model import ExternalReference, ExternalReferenceType, HashType, XsUri
+from cyclonedx.contrib.license.factories import LicenseFactory
+from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, XsUri
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
@@ -56,6 +56,7 @@ def main(image: str, lock: str) -> None:
     for line in run(image, "dpkg-query", "-W", "-f", DEBIAN).splitlines():
         bom.components.add(debian_package(*line.split()))
     bom.metadata.component = Component(name=image, type=ComponentType.CONTAINER, bom_ref=image)
+    bom.register_dependency(bom.metadata.component, bom.components)
     text = JsonV1Dot6(bom).output_as_string(indent=1)
     check(json.loads(text))
     print(text)
@@ -89,7 +90,7 @@ def python_package(
     files = ExternalReference(
         type=ExternalReferenceType.DISTRIBUTION,
         url=XsUri(str(purl)),
-        hashes=[HashType.from_composite_str(f"sha256:{digest}") for digest in digests],
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest) for digest in digests],
         comment="one of these files, by the lock file",
     )
     named = licence is not None and len(licence) <= LONGEST_LICENCE and "\n" not in licence
