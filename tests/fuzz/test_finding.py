@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 async def test_faults_of_every_kind_are_found(tmp_path: Path) -> None:
     """A status and a media type that are not documented, a 500, and bad input that is taken."""
     app = FastAPI()
-    app.state.root_path, app.state.draining = "", False
+    app.state.root_path, app.state.trusted_proxies, app.state.draining = "", (), False
     said = {
         "parameters": [
             {"name": "n", "in": "query", "required": True, "schema": {"type": "integer"}}
