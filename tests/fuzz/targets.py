@@ -45,11 +45,13 @@ async def running(service: str, role: str, folder: Path) -> AsyncIterator[Target
         del bets.environment["BET_MAKER_LINE_PROVIDER_URL"]
     if role != "open":
         line.environment |= {
+            "LINE_PROVIDER_DOCS": "public",  # schemathesis reads the document as nobody
             "LINE_PROVIDER_JWT_SECRET": secret,
             "LINE_PROVIDER_OPERATOR_TOKENS": f"tests={line_token}",
             "LINE_PROVIDER_FEED_TOKENS": f"bet-maker={feed_token}",
         }
         bets.environment |= {
+            "BET_MAKER_DOCS": "public",
             "BET_MAKER_JWT_SECRET": secret,
             "BET_MAKER_TOKEN_LIFETIME_S": "86400",
             "BET_MAKER_FIRST_USER_USERNAME": "operator",
