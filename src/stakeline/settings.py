@@ -75,11 +75,14 @@ def _content(name: str, path: str) -> str:
             content = file.read(_MOST_OF_FILE + 1)
         if len(content) > _MOST_OF_FILE:
             raise WrongSetting(f"{name}: the file is longer than 64 KiB")
-        return content.decode().rstrip("\r\n")
+        text = content.decode().rstrip("\r\n")
     except OSError as error:
         raise WrongSetting(f"{name}: {error.strerror}") from None
     except UnicodeError:
         raise WrongSetting(f"{name}: the file is not text in UTF-8") from None
+    if not text:  # else a secret that was never written would leave the service open
+        raise WrongSetting(f"{name}: the file is empty")
+    return text
 
 
 def secret(given: SecretStr) -> SecretStr:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import pytest
 
 from stakeline import errors
-from stakeline.errors import Problem
+from stakeline.errors import Problem, TooManyRequests
 
 CODES = {
     400: {"malformed_json", "bad_request"},
-    404: {"not_found", "event_not_found", "bet_not_found"},
+    401: {"unauthenticated"},
+    403: {"forbidden"},
+    404: {"not_found", "event_not_found", "bet_not_found", "user_not_found"},
     405: {"method_not_allowed"},
     409: {
         *("event_exists", "already_decided", "betting_closed", "price_changed"),
-        *("not_standalone", "feed_changed", "limit_exceeded"),
+        *("not_standalone", "feed_changed", "limit_exceeded", "user_exists"),
     },
     408: {"request_timeout"},
     412: {"stale_version"},
@@ -21,6 +23,7 @@ CODES = {
     414: {"uri_too_long"},
     415: {"unsupported_media_type"},
     422: {"invalid_request", "idempotency_key_reused"},
+    429: {"too_many_requests"},
     431: {"headers_too_large"},
     500: {"internal"},
     503: {"feed_stale", "overloaded", "unavailable"},
@@ -42,8 +45,8 @@ def test_the_codes_are_those_of_the_contract() -> None:
 
 @pytest.mark.parametrize("kind", RAISED, ids=lambda kind: kind.code)
 def test_an_error_is_a_problem_in_a_sentence(kind: type[Problem]) -> None:
-    """The body is RFC 9457's, its detail the docstring, and a 503 says when to come back."""
-    problem = kind()
+    """The body is RFC 9457's, its detail the docstring; 503 and 429 say when to come back."""
+    problem = TooManyRequests(7) if issubclass(kind, TooManyRequests) else kind()
     assert problem.body() == {
         "type": "about:blank",
         "title": kind.status.phrase,
@@ -52,7 +55,7 @@ def test_an_error_is_a_problem_in_a_sentence(kind: type[Problem]) -> None:
         "detail": kind.__doc__,
     }
     assert str(problem) == kind.__doc__
-    assert (kind.retry_after_s is not None) == (kind.status == 503)
+    assert (problem.retry_after_s is not None) == (kind.status in {429, 503})
 
 
 def test_a_problem_may_say_more() -> None:

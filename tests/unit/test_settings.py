@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +11,10 @@ from stakeline.bet_maker.settings import Settings as BetMaker
 from stakeline.line_provider.settings import Settings as LineProvider
 from stakeline.settings import WrongSetting
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECRET = "5f0c7b1e9d3a48c6b2e7f1049a8d6c3e"  # noqa: S105 - of these tests alone
 LINE = {"BET_MAKER_LINE_PROVIDER_URL": "http://127.0.0.1:8000"}
 
 
@@ -19,7 +23,8 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """None of our settings is in the environment."""
     for kind, prefix in ((BetMaker, "BET_MAKER_"), (LineProvider, "LINE_PROVIDER_")):
         for field in kind.model_fields:
-            monkeypatch.delenv(f"{prefix}{field}".upper(), raising=False)
+            for name in (field, f"{field}_file"):
+                monkeypatch.delenv(f"{prefix}{name}".upper(), raising=False)
 
 
 def test_a_laptop_needs_no_settings() -> None:
@@ -62,7 +67,6 @@ def test_standalone_needs_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
         (LineProvider, {"LINE_PROVIDER_PORT": "-1"}, "LINE_PROVIDER_PORT"),
         (LineProvider, {"LINE_PROVIDER_HOST": "0.0.0.0"}, "LINE_PROVIDER_HOST"),  # noqa: S104 - refused
         (LineProvider, {"LINE_PROVIDER_HOST": "example.org"}, "LINE_PROVIDER_HOST"),
-        (LineProvider, {"LINE_PROVIDER_DATABASE_URL": ""}, "LINE_PROVIDER_DATABASE_URL"),
         (LineProvider, {"LINE_PROVIDER_DATABASE_URL": "line.db"}, "LINE_PROVIDER_DATABASE_URL"),
         (LineProvider, {"LINE_PROVIDER_DATABASE_URL": "sqlite://"}, "LINE_PROVIDER_DATABASE_URL"),
         (
@@ -124,6 +128,62 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen.allowed_hosts == ("bets.example.org", "[::1]", "10.0.0.5")
     assert chosen.cors_origins == ("https://a.example:8443", "http://localhost")
     assert chosen.trusted_proxies == ("127.0.0.1", "10.0.0.0/8", "::1")
+
+
+@pytest.mark.parametrize("name", ["LINE_PROVIDER_DATABASE_URL", "LINE_PROVIDER_PORT_FILE"])
+def test_an_empty_variable_is_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What compose hands on of a variable that nobody has set leaves the default."""
+    monkeypatch.setenv(name, "")
+    assert settings.read(LineProvider) == LineProvider()
+
+
+def test_a_setting_may_be_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its content is the value, without the line break that editors leave."""
+    file = tmp_path / "secret"
+    file.write_bytes(f"{SECRET}\r\n".encode())
+    monkeypatch.setenv("BET_MAKER_JWT_SECRET_FILE", str(file))
+    monkeypatch.setenv("BET_MAKER_JWT_SECRET", "")
+    chosen = settings.read(BetMaker, standalone=True)
+    assert chosen.jwt_secret is not None
+    assert chosen.jwt_secret.get_secret_value() == SECRET
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "No such file or directory"),
+        (b"\xff" + SECRET.encode(), "not text in UTF-8"),
+        (b"x" * (64 * 1024 + 1), "longer than 64 KiB"),
+        (b"x" * 31, None),
+        (b"\n", "the file is empty"),
+    ],
+    ids=["no file", "not UTF-8", "too long", "too short", "empty"],
+)
+def test_a_file_that_will_not_do_is_named(
+    content: bytes | None, reason: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the variable that names it, in one line, without anything of what is in it."""
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    monkeypatch.setenv("BET_MAKER_JWT_SECRET_FILE", str(file))
+    with pytest.raises(WrongSetting) as wrong:
+        settings.read(BetMaker, standalone=True)
+    named = "BET_MAKER_JWT_SECRET: must be 32 random bytes" if reason is None else reason
+    assert named in str(wrong.value)
+    assert str(wrong.value).startswith("BET_MAKER_JWT_SECRET")
+    assert SECRET not in str(wrong.value)
+    assert "\n" not in str(wrong.value)
+
+
+def test_a_setting_is_given_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody need guess which of the two is used."""
+    file = tmp_path / "secret"
+    file.write_text(SECRET)
+    monkeypatch.setenv("BET_MAKER_JWT_SECRET_FILE", str(file))
+    monkeypatch.setenv("BET_MAKER_JWT_SECRET", SECRET)
+    with pytest.raises(WrongSetting, match="^BET_MAKER_JWT_SECRET_FILE: .* set one of them$"):
+        settings.read(BetMaker, standalone=True)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
