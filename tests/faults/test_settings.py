@@ -31,7 +31,7 @@ STANDALONE = {"BET_MAKER_STANDALONE": "1"}
 LINE_URL = "BET_MAKER_LINE_PROVIDER_URL"
 URLS = (
     *(
-        "",
+        " ",
         "127.0.0.1:8000",
         "localhost",
         "ftp://127.0.0.1",
@@ -43,7 +43,7 @@ URLS = (
     *("//127.0.0.1", "http:///feed", "http://line provider", "http://[nowhere]:8000"),
 )
 DATABASES = (
-    *("", "nonsense", "sqlite://", "sqlite:///", "sqlite:///:memory:", "stakeline.sqlite3"),
+    *(" ", "nonsense", "sqlite://", "sqlite:///", "sqlite:///:memory:", "stakeline.sqlite3"),
     *("postgresql://here/stakeline", "mysql://root@here/stakeline", "oracle://here", "://"),
     *("sqlite:///a-file/stakeline.sqlite3", "sqlite:///a-folder", "sqlite:///no-database"),
     *("sqlite:///half-made.sqlite3",),
@@ -109,9 +109,9 @@ def one_line(said: str) -> str:
 def table() -> Iterator[tuple[str, str, str]]:
     """Service, setting, and a value that it cannot have; some for both, all for bet-maker."""
     values = {
-        "PORT": ("http", "", "-1", "65536", "80.5", "1e3"),
-        "HOST": ("0.0.0.0", "::", "example.com", "192.168.1.1", "", "127.0.0.1:80"),  # noqa: S104
-        "LOG_LEVEL": ("LOUD", "", "debug"),
+        "PORT": ("http", " ", "-1", "65536", "80.5", "1e3"),
+        "HOST": ("0.0.0.0", "::", "example.com", "192.168.1.1", " ", "127.0.0.1:80"),  # noqa: S104
+        "LOG_LEVEL": ("LOUD", " ", "debug"),
         "ROOT_PATH": ("/bets/", "bets", "/"),
         "DATABASE_URL": DATABASES,
         "ALLOWED_HOSTS": ("a:80", "http://a", "a,,b", "a b", "::1", "*.example.org"),
@@ -126,7 +126,7 @@ def table() -> Iterator[tuple[str, str, str]]:
         yield from ((LINE, f"LINE_PROVIDER_{name}", value) for value in wrong[::3])
     for seconds in ("0", "-1", "soon", "1e12"):
         yield LINE, "LINE_PROVIDER_DEFAULT_DEADLINE_S", seconds
-    for flag in ("", "perhaps", "2"):
+    for flag in (" ", "perhaps", "2"):
         yield BETS, "BET_MAKER_STANDALONE", flag
     for url in URLS:
         yield BETS, LINE_URL, url

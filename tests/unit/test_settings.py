@@ -182,7 +182,7 @@ def test_a_setting_is_given_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     file.write_text(SECRET)
     monkeypatch.setenv("BET_MAKER_JWT_SECRET_FILE", str(file))
     monkeypatch.setenv("BET_MAKER_JWT_SECRET", SECRET)
-    with pytest.raises(WrongSetting, match="^BET_MAKER_JWT_SECRET_FILE: .* set one of them$"):
+    with pytest.raises(WrongSetting, match=r"^BET_MAKER_JWT_SECRET_FILE: .* set one of them$"):
         settings.read(BetMaker, standalone=True)
 
 
