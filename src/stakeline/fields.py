@@ -89,6 +89,10 @@ def _line_of_text(value: object) -> str:
     return line
 
 
+def _user_id(value: object) -> int:
+    return ids.parse_integer(_text_of(value, "a string or a whole number", number=True), 1)
+
+
 def _limit(value: object) -> int:
     return ids.parse_integer(_text_of(value, "a whole number", number=True), 1, 1000)
 
@@ -158,6 +162,8 @@ LineOfText = Annotated[
     ),
 ]
 """One line of text, up to 200 characters, in NFC."""
+UserId = Annotated[int, *_field(_user_id, {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"})]
+"""A user's id; JSON: its decimal text, or the whole number itself."""
 Limit = Annotated[int, *_field(_limit, {"type": "integer", "minimum": 1, "maximum": 1000})]
 """How many rows a page may have."""
 Count = Annotated[int, *_field(_count, _INT64)]

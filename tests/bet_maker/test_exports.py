@@ -13,6 +13,7 @@ import pytest
 
 from stakeline.bet_maker import exports
 from stakeline.bet_maker.app import create_app
+from stakeline.bet_maker.bodies import BetBody, bet_body
 from stakeline.bet_maker.history import Selection
 from stakeline.bet_maker.settings import Settings
 from stakeline.errors import Unavailable
@@ -172,7 +173,7 @@ async def test_a_database_that_fails_at_once_is_a_problem(replica: Replica) -> N
     async with replica.database.write() as conn:
         await conn.exec_driver_sql("ALTER TABLE bets RENAME TO gone")
     with pytest.raises(Unavailable):
-        await exports.export(replica.database, Selection(1), exports.CSV)
+        await exports.export(replica.database, Selection(1), exports.CSV, bet_body, BetBody)
 
 
 @pytest.fixture

@@ -182,7 +182,7 @@ async def test_users_see_their_own_bets_only(replica: Replica) -> None:
     """Lists, receipts and cursors end at the user's own bets."""
     await replica.apply(item(1, of=event()))
     async with replica.database.write() as conn:
-        await conn.exec_driver_sql("INSERT INTO users VALUES (2, 'other')")
+        await conn.exec_driver_sql("INSERT INTO users (user_id, username) VALUES (2, 'other')")
     mine, theirs = await replica.place(asked(), asked(user_id=2))
     for user_id, bet in ((1, mine), (2, theirs)):
         async with replica.database.read() as conn:

@@ -204,7 +204,7 @@ async def test_a_key_belongs_to_its_user(replica: Replica) -> None:
     """Another user's key is another key."""
     await replica.apply(item(1, of=event()))
     async with replica.database.write() as conn:
-        await conn.exec_driver_sql("INSERT INTO users VALUES (2, 'other')")
+        await conn.exec_driver_sql("INSERT INTO users (user_id, username) VALUES (2, 'other')")
     one, other = await replica.place(asked(key="k"), asked(key="k", user_id=2, amount=5))
     assert isinstance(one, Bet)
     assert isinstance(other, Bet)

@@ -76,12 +76,19 @@ WHERE users.active = 1
   AND (asked.accept = 'any' OR events.coefficient = asked.asked_coefficient
        OR asked.accept = 'better' AND events.coefficient > asked.asked_coefficient)
 ORDER BY asked.user_id, asked.key, asked.n
+{locking}
 ON CONFLICT DO NOTHING
 RETURNING bet_id, coefficient, event_version
 """
 
+# Who revokes a token waits until the bets that it has placed are on disk, or one could be accepted
+# after they were told that none will be. With SQLite whoever writes is alone anyway.
+_LOCKING = {"sqlite": "", "postgresql": "FOR SHARE OF users"}
 _STATEMENTS = {
-    dialect: (sa.text(group + _NAME_EVENTS), sa.text(group + _ACCEPT))
+    dialect: (
+        sa.text(group + _NAME_EVENTS),
+        sa.text(group + _ACCEPT.format(locking=_LOCKING[dialect])),
+    )
     for dialect, group in _GROUP.items()
 }
 
@@ -177,9 +184,9 @@ class _Reasons:
         keys = [(asked.user_id, asked.key) for asked in left if asked.key is not None]
         by_key: dict[tuple[int, str], Any] = {}
         if keys:
-            query = SHOWN.add_columns(
-                bets.c.user_id, bets.c.key, bets.c.asked_coefficient, bets.c.accept
-            ).where(sa.tuple_(bets.c.user_id, bets.c.key).in_(keys))
+            query = SHOWN.add_columns(bets.c.key, bets.c.asked_coefficient, bets.c.accept).where(
+                sa.tuple_(bets.c.user_id, bets.c.key).in_(keys)
+            )
             by_key = {(row.user_id, row.key): row for row in await conn.execute(query)}
         asked_for = events.c.event_id.in_({asked.event_id for asked in left})
         # One statement, or a resync between two would make every event look closed.
@@ -245,4 +252,5 @@ def _as_bet(asked: Asked, row: sa.Row[Any]) -> Bet:
         status="PENDING",
         placed_at=asked.stamp.placed_at,
         event_version=row.event_version,
+        user_id=asked.user_id,
     )

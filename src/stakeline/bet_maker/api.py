@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from stakeline import contract, db, errors, fields
 from stakeline.auth import Principal
-from stakeline.bet_maker import events
+from stakeline.bet_maker import events, users
 from stakeline.bet_maker.standalone import Standalone
 from stakeline.web.application import json_response
 from stakeline.web.documenting import NEXT, answer, link
@@ -126,12 +126,13 @@ async def get_event(event_id: EventIdInPath, desk: DeskHere, _who: Reader) -> Re
     responses={200: answer("The event with its result.", *_and_then(""))},
 )
 async def decide_event(
-    event_id: EventIdInPath, result: StandaloneResult, desk: DeskHere, _who: Operator
+    event_id: EventIdInPath, result: StandaloneResult, desk: DeskHere, who: Operator
 ) -> Response:
     """Standalone only: give the event its result, which settles all its bets."""
     if not isinstance(desk.line, Standalone):
         raise errors.NotStandalone
     async with desk.database.write() as conn:
+        await users.begin(conn, who)
         await events.decide(conn, event_id, result.status, await db.now(conn))
         event = await events.find(conn, event_id)
     return json_response(contract.event_body(event))

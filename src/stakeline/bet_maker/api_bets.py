@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from stakeline import clock, db, errors, fields, ids
 from stakeline.auth import Principal
-from stakeline.bet_maker import acceptance, bets, exports, history
+from stakeline.bet_maker import acceptance, bets, exports, history, users
 from stakeline.bet_maker.api import DeskHere, Reader
 from stakeline.bet_maker.bets import Asked, Bet, BetStatus
 from stakeline.bet_maker.bodies import (
@@ -22,9 +22,12 @@ from stakeline.bet_maker.bodies import (
     BetWithReceipt,
     KeyedBet,
     NewBet,
+    UsersBet,
+    UsersBetWithReceipt,
     batch_answer,
     bet_body,
     hundredths,
+    users_bet_body,
 )
 from stakeline.bet_maker.standalone import Standalone
 from stakeline.web import problems
@@ -137,7 +140,12 @@ async def place_batch(batch: Batch, desk: DeskHere, who: Bettor) -> Response:
             outcomes.append(problem)
     asked = [outcome for outcome in outcomes if isinstance(outcome, Asked)]
     await _keep_pace(desk, asked)
-    placed = await desk.writer.place(asked) if asked else []
+    if asked:
+        placed = await desk.writer.place(asked)
+    else:  # nothing is left that would find out whether their token was revoked
+        placed = []
+        async with desk.database.read() as conn:
+            await users.check(conn, who)
     for one in placed:
         if isinstance(one, errors.Unauthenticated):  # all of them are, then
             raise one
@@ -149,7 +157,9 @@ async def place_batch(batch: Batch, desk: DeskHere, who: Bettor) -> Response:
 _FIRST = link("get_bet", bet_id="$response.body#/0/bet_id")
 
 
-@router.get("/bets", response_model=list[BetBody], responses=exports.in_docs(BetBody, _FIRST))
+@router.get(
+    "/bets", response_model=list[BetBody | UsersBet], responses=exports.in_docs(BetBody, _FIRST)
+)
 async def list_bets(
     request: Request,
     desk: DeskHere,
@@ -158,35 +168,39 @@ async def list_bets(
     event_id: Annotated[fields.EventId | None, Query()] = None,
     placed_from: Annotated[fields.InstantInQuery | None, Query()] = None,
     placed_to: Annotated[fields.InstantInQuery | None, Query()] = None,
+    user: Annotated[fields.UserId | None, Query()] = None,
     limit: Annotated[fields.Limit, Query()] = 100,
     cursor: Annotated[BetId | None, Query()] = None,
 ) -> Response:
     """Your bets, newest first. A page may be short; only a missing `Link` ends the list.
+
+    Operators see everybody's, with the `user_id` of each, or those of one `user`.
 
     `Accept: application/x-ndjson` or `text/csv` streams the whole selection instead, a bet a line;
     it has no `limit` and no `cursor`. In CSV null is an empty cell, and an event id that begins
     with `-` has an apostrophe before it, or a spreadsheet would compute it. If the connection is
     cut before the end of the answer, bets are missing.
     """
-    chosen = history.Selection(who.user_id, status, event_id, placed_from, placed_to)
+    chosen = history.Selection(_whose(who, user), status, event_id, placed_from, placed_to)
+    row, columns = (users_bet_body, UsersBet) if _oversees(who) else (bet_body, BetBody)
     if (form := exports.form_of(request)) != exports.JSON:
-        return await exports.export(desk.database, chosen, form)
+        return await exports.export(desk.database, chosen, form, row, columns)
     async with desk.database.read() as conn:
         found, last = await history.page(conn, chosen, cursor, limit)
     return json_response(
-        [bet_body(bet) for bet in found], headers=next_link(request, last) | {"Vary": "Accept"}
+        [row(bet) for bet in found], headers=next_link(request, last) | {"Vary": "Accept"}
     )
 
 
 @router.get(
     "/bets/{bet_id}",
-    response_model=BetWithReceipt,
+    response_model=BetWithReceipt | UsersBetWithReceipt,
     responses={200: answer("The bet.", *_AND_THEN)},
 )
 async def get_bet(bet_id: Annotated[BetId, Path()], desk: DeskHere, who: Reader) -> Response:
     """The bet with its receipt: what it was judged by, and why it stands as it does."""
     async with desk.database.read() as conn:
-        bet, row = await bets.find(conn, who.user_id, bet_id)
+        bet, row = await bets.find(conn, _whose(who, None), bet_id)
     receipt = {
         "feed_seq": row["feed_seq"],
         "feed_age_ms": (bet.placed_at - row["fix_at"]) / 1000,
@@ -196,7 +210,25 @@ async def get_bet(bet_id: Annotated[BetId, Path()], desk: DeskHere, who: Reader)
         "closed_at": clock.text(row["closed_at"]) if row["closed_at"] < clock.LATEST else None,
         "reason": bets.why(bet, row["event_status"], row["closed_at"]),
     }
-    return json_response(bet_body(bet) | {"receipt": receipt})
+    body = users_bet_body(bet) if _oversees(who) else bet_body(bet)
+    return json_response(body | {"receipt": receipt})
+
+
+def _oversees(who: Principal) -> bool:
+    return who.role == "operator"
+
+
+def _whose(who: Principal, user: int | None) -> int | None:
+    """Whose bets are shown: an operator's choice, None for everybody's; else one's own.
+
+    Raises:
+        Forbidden: somebody else's were asked for.
+    """
+    if _oversees(who):
+        return user
+    if who.role == "user" and user not in {None, who.user_id}:
+        raise errors.Forbidden
+    return user or who.user_id
 
 
 async def _keep_pace(desk: Desk, asked: Sequence[Asked]) -> None:

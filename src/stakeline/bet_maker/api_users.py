@@ -20,7 +20,6 @@ from stakeline.auth import Principal, passwords
 from stakeline.bet_maker import users
 from stakeline.bet_maker.api_token import EntranceHere, address_of
 from stakeline.bet_maker.users import User, UserRole
-from stakeline.strictjson import Number
 from stakeline.web.application import json_response
 from stakeline.web.documenting import LOCATION, NEXT, answer, link
 from stakeline.web.guarding import BY_PASSWORD, may
@@ -36,10 +35,6 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("must be a string")  # noqa: TRY004 - pydantic wants a ValueError
     return value
-
-
-def _user_id(value: object) -> int:
-    return ids.parse_integer(value.text if isinstance(value, Number) else _text(value), 1)
 
 
 Username = Annotated[
@@ -58,11 +53,6 @@ Password = Annotated[
             "maxLength": passwords.MOST,
         }
     ),
-]
-UserId = Annotated[
-    int,
-    PlainValidator(_user_id),
-    WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,17}$"}),
 ]
 
 
@@ -111,7 +101,7 @@ class OwnTerms(fields.Body):
 class UserBody(BaseModel):
     """A user."""
 
-    user_id: UserId
+    user_id: fields.UserId
     username: str
     role: UserRole
     active: bool
@@ -119,7 +109,7 @@ class UserBody(BaseModel):
     updated_at: fields.Instant
 
 
-UserIdInPath = Annotated[UserId, Path()]
+UserIdInPath = Annotated[fields.UserId, Path()]
 
 
 _CALLS = ("get_user", "change_user", "remove_user")
@@ -133,11 +123,12 @@ _ADDED = [link(call, user_id="$response.body#/user_id") for call in _CALLS]
     responses={201: answer("Added.", LOCATION, *_ADDED)},
 )
 async def add_user(
-    request: Request, new: NewUser, entrance: EntranceHere, _who: Operator
+    request: Request, new: NewUser, entrance: EntranceHere, who: Operator
 ) -> Response:
     """Add a user."""
     hashed = await entrance.passwords.hash(new.password)
     async with entrance.database.write() as conn:
+        await users.begin(conn, who)
         user = await users.add(conn, await db.now(conn), new.username, hashed, new.role)
     return json_response(_body(user), 201, location(request, f"users/{user.user_id}"))
 
@@ -182,7 +173,7 @@ async def change_me(
             raise errors.InvalidRequest.of("body.current_password", "is not yours") from None
         to["password_hash"] = await entrance.passwords.hash(terms.password)
     async with entrance.database.write() as conn:
-        await users.check(conn, who)  # it took a while to get here
+        await users.begin(conn, who)
         user = await users.change(conn, await db.now(conn), who.user_id, to)
     return json_response(_body(user))
 
@@ -196,7 +187,7 @@ async def get_user(user_id: UserIdInPath, entrance: EntranceHere, _who: Operator
 
 @router.patch("/users/{user_id}", response_model=UserBody)
 async def change_user(
-    user_id: UserIdInPath, terms: UserTerms, entrance: EntranceHere, _who: Operator
+    user_id: UserIdInPath, terms: UserTerms, entrance: EntranceHere, who: Operator
 ) -> Response:
     """Change a user. A new password or role, or to be inactive, ends all their tokens."""
     to = terms.model_dump(exclude_none=True)
@@ -205,14 +196,16 @@ async def change_user(
     if terms.active is not None:
         to["active"] = int(terms.active)
     async with entrance.database.write() as conn:
+        await users.begin(conn, who)
         user = await users.change(conn, await db.now(conn), user_id, to)
     return json_response(_body(user))
 
 
 @router.delete("/users/{user_id}", status_code=204)
-async def remove_user(user_id: UserIdInPath, entrance: EntranceHere, _who: Operator) -> Response:
+async def remove_user(user_id: UserIdInPath, entrance: EntranceHere, who: Operator) -> Response:
     """Remove a user: their name, password and tokens are gone, their bets stay."""
     async with entrance.database.write() as conn:
+        await users.begin(conn, who)
         await users.remove(conn, await db.now(conn), user_id)
     return Response(status_code=204)
 

@@ -86,6 +86,7 @@ class Bet:
     placed_at: int
     event_version: int
     replayed: bool = False
+    user_id: int = 0
 
     @property
     def potential_payout(self) -> int | None:
@@ -152,11 +153,14 @@ SHOWN = sa.select(
     STATUS,
     bets.c.placed_at,
     bets.c.event_version,
+    bets.c.user_id,
 ).join(events, events.c.event_id == bets.c.event_id)
 
 
-async def find(conn: AsyncConnection, user_id: int, bet_id: str) -> tuple[Bet, dict[str, Any]]:
-    """The user's bet, and its receipt's columns with those of its event.
+async def find(
+    conn: AsyncConnection, user_id: int | None, bet_id: str
+) -> tuple[Bet, dict[str, Any]]:
+    """The user's bet, and its receipt's columns with those of its event; None: anybody's.
 
     Raises:
         BetNotFound: the user has no bet with this id.
@@ -168,7 +172,9 @@ async def find(conn: AsyncConnection, user_id: int, bet_id: str) -> tuple[Bet, d
         bets.c.fix_at,
         events.c.status.label("event_status"),
         events.c.closed_at,
-    ).where(bets.c.user_id == user_id, bets.c.bet_id == bet_id)
+    ).where(bets.c.bet_id == bet_id)
+    if user_id is not None:
+        query = query.where(bets.c.user_id == user_id)
     row = (await conn.execute(query)).mappings().one_or_none()
     if row is None:
         raise errors.BetNotFound
@@ -186,4 +192,5 @@ def shown(row: Any, *, replayed: bool = False) -> Bet:  # noqa: ANN401 - any map
         placed_at=row["placed_at"],
         event_version=row["event_version"],
         replayed=replayed,
+        user_id=row["user_id"],
     )

@@ -107,6 +107,16 @@ class BetWithReceipt(BetBody):
     receipt: Receipt
 
 
+class UsersBet(BetBody):
+    """A bet as operators see it, who see whose it is."""
+
+    user_id: fields.UserId
+
+
+class UsersBetWithReceipt(UsersBet, BetWithReceipt):
+    """A bet with its receipt, as operators see it."""
+
+
 class BatchAnswer(BaseModel):
     """One answer a bet, in order: `{"status": 201, "bet"}` or `{"status": ..., "problem"}`."""
 
@@ -126,6 +136,11 @@ def bet_body(bet: Bet) -> dict[str, Any]:
         "placed_at": clock.text(bet.placed_at),
         "event_version": bet.event_version,
     }
+
+
+def users_bet_body(bet: Bet) -> dict[str, Any]:
+    """The bet as operators see it."""
+    return bet_body(bet) | {"user_id": str(bet.user_id)}
 
 
 def batch_answer(outcome: Bet | errors.Problem) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from starlette.responses import StreamingResponse
 
 from stakeline import background, errors, strictjson
 from stakeline.bet_maker import history
-from stakeline.bet_maker.bodies import BetBody, bet_body
 from stakeline.web import accepting
 from stakeline.web.documenting import NEXT, answer, header, lines
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from stakeline.bet_maker.bets import Bet
     from stakeline.bet_maker.history import Selection
     from stakeline.db import Database
     from stakeline.web.documenting import Said
@@ -61,13 +61,21 @@ def in_docs(body: type[BaseModel], *links: Said) -> dict[int | str, dict[str, An
     return {200: answer("A page, or the whole.", NEXT, _VARIES, *links, content=content)}
 
 
-async def export(database: Database, chosen: Selection, media_type: str) -> Response:
+async def export(
+    database: Database,
+    chosen: Selection,
+    media_type: str,
+    row: Callable[[Bet], dict[str, Any]],
+    columns: type[BaseModel],
+) -> Response:
     """The selection of bets, newest first: each acknowledged before this call is in it once.
 
     Args:
         database: bet-maker's.
         chosen: which bets.
         media_type: `NDJSON`, or `CSV`.
+        row: how a bet is shown.
+        columns: what such a row is.
 
     Raises:
         Unavailable: the database cannot be read.
@@ -75,9 +83,9 @@ async def export(database: Database, chosen: Selection, media_type: str) -> Resp
 
     async def page(conn: AsyncConnection, before: str | None, limit: int) -> Page[str]:
         found, last = await history.page(conn, chosen, before, limit)
-        return [bet_body(bet) for bet in found], last
+        return [row(bet) for bet in found], last
 
-    return await stream(database, page, media_type, name="bets", columns=BetBody)
+    return await stream(database, page, media_type, name="bets", columns=columns)
 
 
 async def stream(

@@ -24,7 +24,7 @@ SCANNED = 1000
 class Selection:
     """Which bets: None where anything goes; `placed_from` is inside, `placed_to` outside."""
 
-    user_id: int
+    user_id: int | None
     status: BetStatus | None = None
     event_id: str | None = None
     placed_from: int | None = None
@@ -58,7 +58,9 @@ async def page(
 
 
 def _read(chosen: Selection, before: str | None, most: int) -> sa.Select[Any]:
-    conditions = [bets.c.user_id == chosen.user_id]
+    conditions: list[sa.ColumnElement[bool]] = []
+    if chosen.user_id is not None:
+        conditions.append(bets.c.user_id == chosen.user_id)
     if chosen.event_id is not None:
         conditions.append(bets.c.event_id == chosen.event_id)
     if chosen.placed_from is not None:

@@ -131,6 +131,19 @@ async def check(conn: AsyncConnection, who: Principal) -> None:
         raise Unauthenticated
 
 
+async def begin(conn: AsyncConnection, who: Principal) -> None:
+    """Begin what this operator, or this user of themselves, changes: from now on nobody else can.
+
+    So they may still do it when it is done, and no two changes lock each other out.
+
+    Raises:
+        Unauthenticated: as `check`.
+    """
+    if conn.dialect.name == "postgresql":  # with SQLite whoever writes is alone anyway
+        await conn.execute(sa.text("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"))
+    await check(conn, who)
+
+
 async def change(conn: AsyncConnection, now: int, user_id: int, to: dict[str, Any]) -> User:
     """The user with other values; a new password or role, or to be inactive, revokes all tokens.
 

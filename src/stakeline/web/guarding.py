@@ -50,6 +50,15 @@ class Guard(SecurityBase):
             request.scope[_PRINCIPAL] = principal
         return principal
 
+    async def look_again(self, request: Request) -> None:
+        """Nothing, unless the token was revoked and the route has not come to find out.
+
+        Raises:
+            Unauthenticated: it was.
+        """
+        if not self._look_up:
+            await request.app.state.admit(token_of(request), look_up=True)
+
 
 def may(model: HTTPBearer | OAuth2, *roles: Role, look_up: bool = True) -> Any:  # noqa: ANN401 - as `Depends` itself
     """The dependency of a route that callers of these roles may use."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette._utils import get_route_path
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from stakeline import strictjson
-from stakeline.errors import BadRequest, TooLarge, UnsupportedMediaType
+from stakeline.errors import BadRequest, Problem, TooLarge, UnsupportedMediaType
 from stakeline.web.guarding import Guard
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
 KIB = 1024
+_OF_THE_REQUEST = {400, 413, 415, 422}
+"""The statuses of a request that is refused before anything is done."""
 
 
 class JsonRequest(Request):
@@ -61,19 +64,29 @@ class JsonRoute(APIRoute):
         handle = super().get_route_handler()
         if not self.body_field:
             return handle
-        guards = [found.call for found in self.dependant.dependencies]
+        guards = [
+            found.call for found in self.dependant.dependencies if isinstance(found.call, Guard)
+        ]
+
+        async def handle_guarded(request: Request) -> Response:
+            for guard in guards:
+                await guard(request)
+            try:
+                return await handle_json(request)
+            except (RequestValidationError, Problem) as error:
+                if not isinstance(error, Problem) or error.status in _OF_THE_REQUEST:
+                    for guard in guards:
+                        await guard.look_again(request)
+                raise
 
         async def handle_json(request: Request) -> Response:
-            for guard in guards:
-                if isinstance(guard, Guard):
-                    await guard(request)
             media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if media_type != "application/json":
                 raise UnsupportedMediaType
             # Read here, since FastAPI would turn our problem into one of its own.
             return await handle(JsonRequest(request, await read_body(request, self.most_bytes)))
 
-        return handle_json
+        return handle_guarded
 
 
 class LargeJsonRoute(JsonRoute):
