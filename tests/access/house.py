@@ -52,6 +52,7 @@ class House:
     def __init__(self, bets: Served, line: Served | None, stack: AsyncExitStack) -> None:
         self.bets, self.line, self._stack = bets, line, stack
         self._count = 0
+        self._first: User | None = None
 
     def by(self, served: Served, token: str) -> Served:
         """The service, to a caller with this token."""
@@ -73,7 +74,9 @@ class House:
 
     async def first(self) -> User:
         """The operator that settings name."""
-        return await self.log_in("first")
+        if self._first is None:
+            self._first = await self.log_in("first")
+        return self._first
 
     async def user(self, role: str = "user", username: str | None = None) -> User:
         """A new user."""
