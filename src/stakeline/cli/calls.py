@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from stakeline import clock, errors, settings, strictjson
+from stakeline.settings import WrongSetting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
@@ -27,6 +29,8 @@ FIRST_PATIENCE_S = 5
 
 LATER = frozenset({429, 502, 503, 504})
 """The statuses that say "not just now"; 502 and 504 are a gateway's, in front of the service."""
+
+_TOKEN = "STAKELINE_TOKEN"  # noqa: S105 - a variable's name
 
 _REQUEST_S = 10
 _LONGEST_PAUSE_S = 0.25
@@ -118,7 +122,8 @@ class Service:
                 if late:
                     raise Unusable(f"{self._where()} does not answer")
             elif answer.status in {401, 403}:
-                raise Unusable(f"{self._where()} refuses: {answer.reason}")
+                said = f"{self._where()} refuses: {answer.reason.rstrip('.')}"
+                raise Unusable(f"{said}; set {_TOKEN} to the token of an operator")
             elif late or not (answer.status in LATER or answer.code in again_on):
                 return answer
             await asyncio.sleep(max(pause_s, after_s))
@@ -163,6 +168,7 @@ async def service(
     url: str,
     at_once: int,
     wire: Callable[[httpx2.AsyncBaseTransport], httpx2.AsyncBaseTransport] = lambda inner: inner,
+    token: str | None = None,
 ) -> AsyncIterator[Service]:
     """The service at `url`, with at most so many requests under way at once.
 
@@ -171,6 +177,7 @@ async def service(
         url: where it is.
         at_once: the most requests under way.
         wire: what is put around that which sends them.
+        token: what it knows the caller by; None where it runs open.
 
     Raises:
         Unusable: that is no URL.
@@ -184,6 +191,7 @@ async def service(
         )
         client = httpx2.AsyncClient(
             base_url=settings.http_url(url),
+            headers={} if token is None else {"Authorization": f"Bearer {token}"},
             timeout=httpx2.Timeout(_REQUEST_S, pool=None),
             transport=wire(httpx2.AsyncHTTPTransport(limits=limits, trust_env=False)),
             trust_env=False,  # a proxy that the environment names cannot reach this machine
@@ -192,6 +200,18 @@ async def service(
         raise Unusable(f"{name}: not a URL such as http://127.0.0.1:8000") from None
     async with client:
         yield Service(name, client, at_once)
+
+
+def given_token() -> str | None:
+    """The token that the environment has, from `STAKELINE_TOKEN` or `STAKELINE_TOKEN_FILE`.
+
+    Raises:
+        WrongSetting: both are set, the file cannot be read, or that is no token.
+    """
+    token = settings.given_by(_TOKEN, os.environ)
+    if token and not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", token, re.ASCII):
+        raise WrongSetting(f"{_TOKEN}: must be a token, without Bearer or anything else")
+    return token or None
 
 
 async def each(items: Iterable[T], work: Callable[[T], Awaitable[object]], at_once: int) -> None:

@@ -73,7 +73,8 @@ async def _bring_all(season: Season, line_provider: str) -> tuple[Counter[str], 
     """What became of the rows, and those that the reader or line-provider refused, by line."""
     outcomes: Counter[str] = Counter()
     refused = list(season.refused)
-    async with calls.service("line-provider", line_provider, AT_ONCE) as line:
+    token = calls.given_token()
+    async with calls.service("line-provider", line_provider, AT_ONCE, token=token) as line:
         await line.greet()
         await _expect_feed(line, line_provider)
         with calls.progress() as bar:

@@ -121,13 +121,18 @@ async def _play_all(season: Season, stakes: Stakes, options: Options, folder: Pa
     async with AsyncExitStack() as stack:
         own: services.Running | None = None
         line_url, bet_maker_url = options.line_provider, options.bet_maker
+        token = None
         if line_url is None or bet_maker_url is None:
             own = await stack.enter_async_context(
                 services.running(folder, private=True, hold=options.faults)
             )
             line_url, bet_maker_url = own.line_provider, own.bet_maker
+        else:
+            token = calls.given_token()
         wire = partial(BadWire, seed=options.seed, happened=tally.happened)
-        reach = partial(calls.service, wire=wire) if options.faults else calls.service
+        reach = partial(calls.service, token=token)
+        if options.faults:
+            reach = partial(reach, wire=wire)
         at_once = options.concurrency
         line = await stack.enter_async_context(reach("line-provider", line_url, at_once))
         bet_maker = await stack.enter_async_context(reach("bet-maker", bet_maker_url, at_once))
