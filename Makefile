@@ -89,12 +89,8 @@ lock: | $(filter .uv/bin/uv,$(UV)) ## pin every dependency, with hashes, for eve
 	$(UV) pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
 	  --python-version 3.11 --constraint requirements.lock pyproject.toml -o requirements-run.lock
 
-env: .env ## the passwords that docker compose starts with, made up, in .env
-
-.env: # never over one that is there: PostgreSQL keeps the passwords it was set up with
-	@(umask 077 && for name in POSTGRES LINE_PROVIDER_DATABASE BET_MAKER_DATABASE RABBITMQ; do \
-	  echo "STAKELINE_$${name}_PASSWORD=$$($(PYTHON) -c 'import secrets; print(secrets.token_hex(24))')"; \
-	done >$@.new) && mv $@.new $@
+env: ## passwords and tokens for docker compose, made up, in .env; OPEN=1: a stack without users
+	@$(PYTHON) $(dir $(MAKEFILE_LIST))deploy/env.py .env $(OPEN)
 
 clean: ## forget what setup and the tools made
 	rm -rf .venv .uv .*_cache .hypothesis .coverage* dist

@@ -17,7 +17,7 @@ from stakeline import ids
 from tests.ports import HOST, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
 ROOT = Path(__file__).parents[2]
 REPLICAS = ("line-provider", "bet-maker")
@@ -25,17 +25,50 @@ PATIENCE_S = 120
 """How long containers may take to be as they should."""
 
 
+class Operator(httpx2.Auth):
+    """The first user, who logs in where a token is wanted, and again when it is good no more.
+
+    Args:
+        bet_maker: the URL of who gives tokens.
+        password: of the user.
+    """
+
+    def __init__(self, bet_maker: str, password: str) -> None:
+        self._url, self._password = f"{bet_maker}/token", password
+        self._token = ""
+
+    def auth_flow(
+        self, request: httpx2.Request
+    ) -> Generator[httpx2.Request, httpx2.Response, None]:
+        """The request with a token."""
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        answer = yield request
+        if answer.status_code == httpx2.codes.UNAUTHORIZED:
+            self._token = self.log_in()
+            request.headers["Authorization"] = f"Bearer {self._token}"
+            yield request
+
+    def log_in(self) -> str:
+        """A new token."""
+        body = {"username": "operator", "password": self._password}
+        answer = httpx2.post(self._url, json=body, timeout=30, trust_env=False)
+        return str(answer.raise_for_status().json()["access_token"])
+
+
 class Stack:
     """The whole of it, once `up` has returned.
 
     Args:
         folder: where its `.env` is kept.
+        is_open: whether it has no users.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.project = f"stakeline-test-{os.getpid()}"
+    def __init__(self, folder: Path, *, is_open: bool = False) -> None:
+        self.project = f"stakeline-test-{os.getpid()}{'-open' if is_open else ''}"
         self._env = folder / ".env"
-        subprocess.run(["make", "-s", "-C", folder, "-f", ROOT / "Makefile", "env"], check=True)
+        make = ("make", "-s", "-C", str(folder), "-f", str(ROOT / "Makefile"))
+        subprocess.run([*make, "env", f"OPEN={int(is_open)}"], check=True)
+        self.given = dict(line.split("=", 1) for line in self._env.read_text().splitlines())
         self._ports = {name: free_port() for name in ("HTTP", "LINE_PROVIDER", "BET_MAKER")}
         with self._env.open("a") as env:
             env.writelines(f"STAKELINE_{name}_PORT={port}\n" for name, port in self._ports.items())
@@ -43,6 +76,10 @@ class Stack:
         self.line_provider = self._url("LINE_PROVIDER")
         self.bet_maker = self._url("BET_MAKER")
         self.client = httpx2.Client(timeout=30, trust_env=False)
+        if not is_open:
+            password = self.given["BET_MAKER_FIRST_USER_PASSWORD"]
+            self.operator = Operator(self.bet_maker, password)
+            self.client.auth = self.operator
 
     def _url(self, name: str) -> str:
         return f"http://{HOST}:{self._ports[name]}"

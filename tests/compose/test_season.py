@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -30,9 +31,9 @@ def test_the_season_pays_the_same_while_containers_are_killed(stack: Stack) -> N
         killing = aside.submit(kill_each, stack)
         while seasons == 0 or not killing.done():
             if seasons == 0:
-                play(f"{stack.gateway}/line-provider", f"{stack.gateway}/bet-maker")
+                play(stack, f"{stack.gateway}/line-provider", f"{stack.gateway}/bet-maker")
             else:
-                play(stack.line_provider, stack.bet_maker)
+                play(stack, stack.line_provider, stack.bet_maker)
             seasons += 1
         killed = killing.result()
     assert sorted(killed) == sorted(container.name for container in stack.containers())
@@ -56,12 +57,13 @@ def kill_each(stack: Stack) -> list[str]:
     return killed
 
 
-def play(line_provider: str, bet_maker: str) -> None:
+def play(stack: Stack, line_provider: str, bet_maker: str) -> None:
     """README's replay through the gateway: it must find what the file says, and nothing else."""
     urls = ("--line-provider", line_provider, "--bet-maker", bet_maker)
     done = subprocess.run(
         [sys.executable, "-m", "stakeline", "replay", SEASON, *urls, "--concurrency", "8"],
         cwd=ROOT,
+        env=os.environ | {"STAKELINE_TOKEN": stack.operator.log_in()},
         capture_output=True,
         text=True,
         check=False,

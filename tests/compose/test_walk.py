@@ -110,7 +110,8 @@ def place(walk: Walk) -> str:
     assert (bet["status"], bet["amount"], bet["potential_payout"]) == ("PENDING", 10.5, 20.48)
     # At each container's own door: one of them did not take the bet.
     for container in walk.stack.containers("bet-maker"):
-        said = container.exec("python", "-c", again(walk.event_id, key))
+        repeat = again(walk.event_id, key, walk.stack.operator.log_in())
+        said = container.exec("python", "-c", repeat)
         assert said == (0, f"201 true {bet['bet_id']}\n")
     repeated = walk.bet(key, coefficient="1.95")
     assert (repeated.status_code, repeated.json()) == (201, bet)
@@ -124,13 +125,14 @@ def place(walk: Walk) -> str:
     return url
 
 
-def again(event_id: str, key: str) -> str:
+def again(event_id: str, key: str, token: str) -> str:
     """A program that repeats the bet at the container it runs in, and prints what it hears."""
     return f"""
 import json
 from urllib.request import Request, urlopen
 body = {{"event_id": {event_id!r}, "amount": "10.50", "coefficient": "1.95"}}
 headers = {{"Content-Type": "application/json", "Idempotency-Key": {key!r}}}
+headers["Authorization"] = "Bearer {token}"
 request = Request("http://127.0.0.1:8001/bets", json.dumps(body).encode(), headers)
 answer = urlopen(request, timeout=10)
 print(answer.status, answer.headers["Idempotent-Replayed"], json.load(answer)["bet_id"])
