@@ -91,7 +91,8 @@ def resync() -> int:
     if chosen.line_provider_url is None:
         raise WrongSetting("BET_MAKER_LINE_PROVIDER_URL: must be set, to know which line to take")
     try:
-        cursor = asyncio.run(_resync(chosen.database_url, chosen.line_provider_url))
+        line = Line(chosen.line_provider_url, chosen.line_provider_token)
+        cursor = asyncio.run(_resync(chosen.database_url, line))
     except (FeedUnreachable, UnreadableItem, Problem) as error:
         typer.echo(f"resync: {error} Nothing was changed.", err=True)
         return 1
@@ -164,8 +165,8 @@ def _end_with(lifeline: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-async def _resync(database_url: str, line_provider_url: str) -> Cursor:
-    database, line = Database(database_url), Line(line_provider_url)
+async def _resync(database_url: str, line: Line) -> Cursor:
+    database = Database(database_url)
     try:
         await bet_maker.prepare(database, standalone=False)
         return await follower.resync(database, line)
