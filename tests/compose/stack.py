@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 REPLICAS = ("line-provider", "bet-maker")
+SHORTEST_SECRET = 32
 PATIENCE_S = 120
 """How long containers may take to be as they should."""
 
@@ -35,17 +36,17 @@ class Operator(httpx2.Auth):
 
     def __init__(self, bet_maker: str, password: str) -> None:
         self._url, self._password = f"{bet_maker}/token", password
-        self._token = ""
+        self._bearer = "Bearer none-yet"
 
     def auth_flow(
         self, request: httpx2.Request
     ) -> Generator[httpx2.Request, httpx2.Response, None]:
         """The request with a token."""
-        request.headers["Authorization"] = f"Bearer {self._token}"
+        request.headers["Authorization"] = self._bearer
         answer = yield request
         if answer.status_code == httpx2.codes.UNAUTHORIZED:
-            self._token = self.log_in()
-            request.headers["Authorization"] = f"Bearer {self._token}"
+            self._bearer = f"Bearer {self.log_in()}"
+            request.headers["Authorization"] = self._bearer
             yield request
 
     def log_in(self) -> str:
@@ -121,10 +122,25 @@ class Stack:
         """README's command."""
         self.compose("up", "--build", "--wait", *words)
 
+    def down(self, *words: str) -> None:
+        """Remove the containers; none of them has said anything that is secret."""
+        told = self.compose("logs", "--no-color")
+        self.compose("down", *words)
+        assert [name for name, secret in self.secrets().items() if secret in told] == []
+        assert "eyJ" not in told, "a token was logged"
+
+    def secrets(self) -> dict[str, str]:
+        """The passwords, the tokens and the secret of `.env`, by name."""
+        return {
+            name: value.rpartition("=")[2]
+            for name, value in self.given.items()
+            if len(value) >= SHORTEST_SECRET
+        }
+
     def remove(self) -> None:
         """Leave nothing behind: containers, networks, volumes, images."""
         self.client.close()
-        self.compose("down", "--volumes", "--remove-orphans", "--rmi", "local", "--timeout", "20")
+        self.down("--volumes", "--remove-orphans", "--rmi", "local", "--timeout", "20")
 
     def logs(self) -> str:
         """What all containers said last."""
@@ -202,6 +218,13 @@ def docker(*words: str) -> str:
     done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def docker_fails(*words: str) -> str:
+    """What a docker command says on standard error; it must fail."""
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
+    assert done.returncode != 0, done.stdout
+    return done.stderr
 
 
 def _clean_environment() -> dict[str, str]:

@@ -23,17 +23,26 @@ TITLES = {
     404: "Not Found",
     405: "Method Not Allowed",
     413: "Content Too Large",
+    414: "URI Too Long",
     422: "Unprocessable Content",
+    431: "Request Header Fields Too Large",
     503: "Service Unavailable",
 }
 """As the services write them, which run on another Python than the tests may."""
 
 
-@pytest.fixture(params=["/line-provider/", "/bet-maker/", "line_provider", "bet_maker"])
-def door(request: pytest.FixtureRequest, stack: Stack) -> str:
+DOORS = ("/line-provider/", "/bet-maker/", "line_provider", "bet_maker")
+
+
+def door_of(stack: Stack, where: str) -> str:
     """The URL of a service: behind its prefix, or at its own port."""
-    where: str = request.param
     return f"{stack.gateway}{where}" if "/" in where else f"{getattr(stack, where)}/"
+
+
+@pytest.fixture(params=DOORS)
+def door(request: pytest.FixtureRequest, stack: Stack) -> str:
+    """Each door in turn."""
+    return door_of(stack, request.param)
 
 
 def problem(answer: httpx2.Response, status: int, code: str) -> None:
@@ -125,8 +134,9 @@ def test_what_is_too_large_is_told_so(stack: Stack, size: int) -> None:
 
 def test_what_the_gateway_refuses_is_a_problem_too(stack: Stack, door: str) -> None:
     """Before a service could look at it, in the services' words."""
-    problem(stack.client.get(f"{door}events", headers={"X": "x" * 40_000}), 400, "bad_request")
-    problem(stack.client.get(f"{door}events?{'x' * 40_000}"), 400, "bad_request")
+    large = stack.client.get(f"{door}events", headers={"X": "x" * 40_000})
+    problem(large, 431, "headers_too_large")
+    problem(stack.client.get(f"{door}events?{'x' * 40_000}"), 414, "uri_too_long")
     answer = stack.client.request("TRACE", f"{door}events")
     problem(answer, 405, "method_not_allowed")
     assert answer.headers["Allow"]

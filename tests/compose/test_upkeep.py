@@ -24,7 +24,7 @@ def test_data_survives_down_and_up(stack: Stack) -> None:
         f"{stack.bet_maker}/bets",
     )
     before = [stack.client.get(url).text for url in where]
-    stack.compose("down")
+    stack.down()
     assert stack.containers() == []
     stack.up()
     assert [stack.client.get(url).text for url in where] == before
