@@ -2,48 +2,47 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
+import os
 import re
 import shlex
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import httpx2
+from typing import IO, TYPE_CHECKING, Any
 
 from stakeline.cli import services
+from tests.ports import free_port
+from tests.processes import clean_environment
+from tests.system.curl import ask
 
 if TYPE_CHECKING:
+    import httpx2
+
     from stakeline.cli.services import Running
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+
+
+def section(name: str) -> list[str]:
+    """The blocks of commands under this heading, in order."""
+    text = README.read_text().partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+    return re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
 
 
 def tour() -> list[str]:
-    """Every curl command of README, in order."""
-    blocks = re.findall(r"```sh\n(.*?)```", README.read_text(), re.DOTALL)
+    """Every curl command of the tour, in order."""
+    blocks = section("Five minutes")
     return [line for block in blocks for line in block.splitlines() if line.startswith("curl ")]
 
 
 def curl(command: str, running: Running) -> httpx2.Response:
-    """What this curl command would be answered; a fresh machine need not have curl."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("-s", action="store_true")
-    parser.add_argument("-X", dest="method")
-    parser.add_argument("-H", dest="headers", action="append", default=[])
-    parser.add_argument("-d", dest="data")
-    parser.add_argument("url")
-    asked = parser.parse_args(shlex.split(command)[1:])
-    url = asked.url.replace("localhost:8000", running.line_provider)
-    url = url.replace("localhost:8001", running.bet_maker)
-    return httpx2.request(
-        asked.method or ("GET" if asked.data is None else "POST"),
-        url,
-        headers=dict(header.split(": ", 1) for header in asked.headers),
-        content=asked.data,
-        trust_env=False,
-    )
+    """What this curl command would be answered."""
+    here = command.replace("localhost:8000", running.line_provider)
+    return ask(shlex.split(here.replace("localhost:8001", running.bet_maker))[1:])
 
 
 def paste(command: str, running: Running) -> httpx2.Response:
@@ -98,3 +97,53 @@ async def test_the_tour_does_what_readme_says(tmp_path: Path) -> None:
         strict=True,
     ):
         assert fate in {won, void}
+
+
+def test_with_users_does_what_readme_says(tmp_path: Path) -> None:
+    """Pasted into two shells: the services start closed, and the operator's token opens them."""
+    serve, use = section("With users")
+    line, bets = free_port(), free_port()
+    up = f"exec stakeline up --line-provider-port {line} --bet-maker-port {bets}"
+    with (tmp_path / "said").open("wb") as said:
+        both = sh(tmp_path, serve.replace("make run", up), said)
+    try:
+        wait_for(tmp_path / "said", "Ctrl-C")
+        for address in (f"localhost:{line}/events", f"localhost:{bets}/events"):
+            assert ask([address]).status_code == 401
+            assert ask([address.replace("events", "docs")]).status_code == 200
+        here = use.replace("localhost:8000", f"localhost:{line}")
+        here = here.replace("localhost:8001", f"localhost:{bets}")
+        here = here.replace(".csv", f".csv --line-provider http://localhost:{line}")
+        with (tmp_path / "told").open("wb") as told:
+            assert sh(tmp_path, here, told).wait(timeout=60) == 0
+        added, published, imported = (tmp_path / "told").read_text().split("}", 2)
+        assert '"username":"kate"' in added
+        assert '"event_id":"wolves-burnley"' in published
+        assert imported.startswith("380 rows taken (380 created")
+    finally:
+        both.send_signal(signal.SIGTERM)
+        both.wait(timeout=15)
+
+
+def sh(folder: Path, commands: str, said: IO[bytes]) -> subprocess.Popen[bytes]:
+    """A shell in `folder` into which the commands were pasted; what is needed is there."""
+    python = shlex.quote(sys.executable)
+    program = f"""
+        python3() {{ {python} "$@"; }}
+        curl() {{ PYTHONPATH={shlex.quote(str(ROOT))} {python} -m tests.system.curl "$@"; }}
+        {commands.replace(".venv/bin/stakeline", "stakeline")}"""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = clean_environment() | {"PATH": path}
+    (folder / "examples").unlink(missing_ok=True)
+    (folder / "examples").symlink_to(ROOT / "examples")
+    return subprocess.Popen(
+        ["/bin/sh", "-euc", program], cwd=folder, env=environment, stdout=said, stderr=said
+    )
+
+
+def wait_for(file: Path, words: str) -> None:
+    """Return once the words are in the file."""
+    give_up_at = time.monotonic() + 60
+    while words not in file.read_text():
+        assert time.monotonic() < give_up_at, file.read_text()
+        time.sleep(0.05)
