@@ -6,6 +6,7 @@ for the bets that refer to it.
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -74,6 +75,8 @@ async def add(
         "username": username,
         "password_hash": password_hash,
         "role": role,
+        # Not 0: by another database's token, signed with the same secret, nobody is known here.
+        "token_version": secrets.randbits(32),
         "created_at": now,
         "updated_at": now,
     }
