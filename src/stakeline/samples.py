@@ -13,6 +13,8 @@ _WORDS = frozenset(
     superman super supersecret test tests token trustno1 user variable welcome zxcvb zxcvbn zxcvbnm
     1q2w3e 1q2w3e4r 1q2w3e4r5t 1qaz2wsx 3edc4rfv abc abcd abcdef abcdefgh abcdefghijkl
     abcdefghijklmnopqrstuvwxyz example insecure my the key jwt your bit not for production here
+    access api app at auth bytes characters chars dev development do hs256 in is least long monkey
+    of only please prod purposes put random signing some string testing this to use very
     """.split()  # noqa: SIM905 - a list of so many would be hard to read
 )
 # Longest first: of two words that begin alike, the whole one is found.
@@ -33,6 +35,6 @@ def is_known(text: str) -> bool:
     same again and again; letters as they follow one another.
     """
     text = text.lower()
-    repeated = text in (text + text)[1:-1]
+    repeated = any(text.startswith(text[n:]) for n in range(1, len(text) // 2 + 1))
     in_a_row = any(text in row * 2 for row in _ROWS)
     return text in _SHOWN or repeated or in_a_row or _NOTHING_ELSE.fullmatch(text) is not None

@@ -92,7 +92,7 @@ def secret(given: SecretStr) -> SecretStr:
         ValueError: it is too short, or a known sample; the message does not repeat it.
     """
     text = given.get_secret_value()
-    if len(text.encode()) < LEAST_OF_SECRET or is_known(text):
+    if len(text) < LEAST_OF_SECRET or not text.isascii() or is_known(text):
         raise ValueError(
             f"must be {LEAST_OF_SECRET} random bytes or more; make one with: openssl rand -hex 32"
         )

@@ -21,7 +21,9 @@ LEAST = 32
 """How many characters a token has at least: those of 128 bits, twice over."""
 MOST_OF_NAME = 2
 """How many tokens a name may have: an old one and a new one, so that they can be exchanged."""
-_NAMED = re.compile(r"([A-Za-z0-9._-]{1,64})=([A-Za-z0-9._~+/-]{1,512}={0,2})", re.ASCII)
+_FORM = r"[A-Za-z0-9._~+/-]{1,512}={0,2}"
+# A name is shorter than any token: with the two exchanged, a message that has the name shows none.
+_NAMED = re.compile(rf"([A-Za-z0-9._-]{{1,{LEAST - 1}}})=({_FORM})", re.ASCII)
 
 
 class StaticTokens:
@@ -80,6 +82,18 @@ def check(given: SecretStr) -> SecretStr:
     """
     if not parse(given.get_secret_value()):
         raise ValueError("must be name=token, several with commas between them")
+    return given
+
+
+def check_one(given: SecretStr) -> SecretStr:
+    """The setting, if it is one token, without a name.
+
+    Raises:
+        ValueError: it is malformed, too short or a known sample.
+    """
+    token = given.get_secret_value()
+    if not re.fullmatch(_FORM, token) or len(token) < LEAST or is_known(token):
+        raise ValueError(f"must be one token of {LEAST} random characters or more, without a name")
     return given
 
 

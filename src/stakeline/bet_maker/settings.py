@@ -32,7 +32,7 @@ class Settings(Outside):
     first_user_username: Annotated[str, AfterValidator(ids.parse_username)] | None = None
     first_user_password: Annotated[SecretStr, AfterValidator(passwords.check)] | None = None
     """Of the operator that an empty database is given."""
-    line_provider_token: SecretStr | None = None
+    line_provider_token: Annotated[SecretStr, AfterValidator(static_tokens.check_one)] | None = None
     """By which line-provider knows it."""
     insecure: bool = False
     """Whether others than this machine may reach it in open mode, who then may do anything."""
