@@ -116,8 +116,11 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.entrance = Entrance(database, tokens, Passwords())
 
     def take_secrets(anew: Settings) -> None:
-        if anew.is_open == is_open:
-            tokens.hold(*_tokens(anew))
+        if anew.is_open != is_open:
+            raise WrongSetting(
+                "BET_MAKER_JWT_SECRET: open mode begins and ends with a restart only"
+            )
+        tokens.hold(*_tokens(anew))
         if heard is not None:
             heard.token = anew.line_provider_token
 

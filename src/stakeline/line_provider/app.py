@@ -19,6 +19,7 @@ from stakeline.line_provider import api, api_feed, auto_result, feed
 from stakeline.line_provider.line import Line
 from stakeline.line_provider.migrations import SCHEMA
 from stakeline.line_provider.relay import Relay
+from stakeline.settings import WrongSetting
 from stakeline.web import application, guarding
 
 if TYPE_CHECKING:
@@ -88,8 +89,11 @@ def create_app(settings: Settings) -> FastAPI:
         return ANYBODY if settings.is_open else tokens.read(token)
 
     def take_secrets(anew: Settings) -> None:
-        if anew.is_open == settings.is_open:
-            tokens.hold(*_tokens(anew))
+        if anew.is_open != settings.is_open:
+            raise WrongSetting(
+                "LINE_PROVIDER_JWT_SECRET: open mode begins and ends with a restart only"
+            )
+        tokens.hold(*_tokens(anew))
 
     app.state.admit = admit
     app.state.take_secrets = take_secrets
