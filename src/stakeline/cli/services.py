@@ -149,9 +149,9 @@ def _close_line(environment: dict[str, str]) -> None:
     """Let line-provider know bet-maker and its users, where nothing else is said."""
     ours = ("OPERATOR_TOKENS", "FEED_TOKENS", "JWT_SECRET")
     names = [f"LINE_PROVIDER_{name}{end}" for name in ours for end in ("", "_FILE")]
-    names += ["BET_MAKER_LINE_PROVIDER_TOKEN", "BET_MAKER_LINE_PROVIDER_TOKEN_FILE"]
     if any(environment.get(name) for name in names):
         return
+    environment.pop("BET_MAKER_LINE_PROVIDER_TOKEN_FILE", None)  # nobody would know that one
     token = secrets.token_urlsafe(32)
     environment["LINE_PROVIDER_FEED_TOKENS"] = f"bet-maker={token}"
     environment["BET_MAKER_LINE_PROVIDER_TOKEN"] = token
