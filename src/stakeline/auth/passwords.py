@@ -32,9 +32,13 @@ def normal(text: str) -> str:
     """The password as it is hashed: NFKC, so that keyboards that compose otherwise agree.
 
     Raises:
-        ValueError: longer than 1 KiB.
+        ValueError: longer than 1 KiB, or no text at all.
     """
-    if len(text.encode()) > MOST_BYTES:
+    try:
+        size = len(text.encode())
+    except UnicodeError:  # whose own message would show a part of it
+        raise ValueError("must be text in UTF-8") from None
+    if size > MOST_BYTES:
         raise ValueError(f"must be at most {MOST} characters long")
     return unicodedata.normalize("NFKC", text)
 

@@ -61,7 +61,8 @@ def _ask() -> str:
     """The password: asked for twice on a terminal, else the first line of standard input."""
     if sys.stdin.isatty():
         return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
-    return sys.stdin.readline(4 * passwords.MOST_BYTES).rstrip("\r\n")
+    line = sys.stdin.buffer.readline(4 * passwords.MOST_BYTES)
+    return line.decode(errors="surrogateescape").rstrip("\r\n")
 
 
 async def _add(database_url: str, username: str, hashed: str, role: UserRole) -> User:
