@@ -51,6 +51,8 @@ def run(username: str, role: UserRole, data_dir: Path | None) -> int:
         raise WrongSetting(f"BET_MAKER_DATABASE_URL: {error}") from None
     except Unavailable as error:
         raise WrongSetting(f"BET_MAKER_DATABASE_URL: {error.cause}") from None
+    except OSError as error:
+        raise WrongSetting(f"BET_MAKER_DATABASE_URL: {error.strerror}") from None
     except Problem as error:
         return _refuse(str(error))
     typer.echo(f"{role} {user.username} has id {user.user_id}")
