@@ -12,7 +12,7 @@ import schemathesis
 from schemathesis import cli
 from schemathesis.engine.events import ScenarioFinished
 
-from tests.fuzz.exceptions import reason_for
+from tests.fuzz.exceptions import NOBODY, reason_for
 
 if TYPE_CHECKING:
     from schemathesis.core.failures import Failure
@@ -23,7 +23,6 @@ STANDALONE = "STAKELINE_FUZZ_STANDALONE"
 """The one that says that the bet-maker has no prices."""
 SPARED = "STAKELINE_FUZZ_SPARED"
 """The one that names the user who asks: they must not remove themselves half way."""
-NOBODY = "900000000000000000"
 excepted: Counter[str] = Counter()
 
 
