@@ -45,13 +45,15 @@ def main(path: Path, *, open_asked: bool) -> None:
     given = dict(re.findall(r"^\s*(?:export\s+)?(\w+)\s*=[ \t]*(.*?)\s*$", text, re.MULTILINE))
     is_open = given.get("STAKELINE_OPEN") == "1" or open_asked
     if is_open and given.get("BET_MAKER_JWT_SECRET"):
-        sys.exit("make env: .env has users; remove BET_MAKER_JWT_SECRET from it to open the stack")
+        sys.exit("make env: this .env is of a stack with users; an open one begins without .env")
     if is_open and not open_asked:
         sys.exit(
             "make env: .env opens the stack; remove STAKELINE_OPEN and BET_MAKER_JWT_SECRET from it"
             " to close it"
         )
     lacking = {name: value for name, value in wanted(is_open=is_open).items() if name not in given}
+    if "BET_MAKER_JWT_SECRET" in given:  # the first user was there, and may have been taken out
+        lacking = {name: value for name, value in lacking.items() if "FIRST_USER" not in name}
     if lacking:
         if text and not text.endswith("\n"):
             text += "\n"
@@ -59,7 +61,7 @@ def main(path: Path, *, open_asked: bool) -> None:
         os.umask(0o077)  # only its owner can read it
         new.write_text(text + "".join(f"{name}={value}\n" for name, value in lacking.items()))
         new.replace(path)
-    sys.stdout.write(OPEN if is_open else CLOSED)
+    sys.stdout.write((OPEN if is_open else CLOSED) if lacking else "Nothing is missing in .env.\n")
 
 
 if __name__ == "__main__":

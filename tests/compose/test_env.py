@@ -55,11 +55,21 @@ def test_what_is_missing_is_added(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_first_user_who_was_taken_out_is_not_made_again(tmp_path: Path) -> None:
+    """The database keeps the one that it was given: another password would be nobody's."""
+    make_env(tmp_path)
+    kept = [line for line in (tmp_path / ".env").read_text().splitlines() if "FIRST" not in line]
+    (tmp_path / ".env").write_text("\n".join(kept))
+    make_env(tmp_path)
+    assert (tmp_path / ".env").read_text().splitlines() == kept
+    assert len(kept) == 7
+
+
 def test_a_stack_is_not_opened_or_closed_by_the_way(tmp_path: Path) -> None:
-    """Somebody has to take the lines out that say what it is; until then one line says so."""
+    """A file says which it is; one line says what to do for the other."""
     make_env(tmp_path)
     closed = values(tmp_path)
-    assert "remove BET_MAKER_JWT_SECRET" in make_env(tmp_path, "OPEN=1")
+    assert "an open one begins without .env" in make_env(tmp_path, "OPEN=1")
     assert values(tmp_path) == closed
     (tmp_path / ".env").unlink()
     assert make_env(tmp_path, "OPEN=1") == ""
