@@ -25,10 +25,10 @@ TABLE = """
 bet-maker                         nobody garbage user operator metrics revoked expired feed owner
 GET /healthz                      .      .       .    .        .       .       .       .    .
 GET /readyz                       .      .       .    .        .       .       .       .    .
-GET /metrics                      .      .       .    .        .       .       .       .    .
-GET /docs                         .      .       .    .        .       .       .       .    .
-GET /docs/assets/swagger-ui.css   .      .       .    .        .       .       .       .    .
-GET /openapi.json                 .      .       .    .        .       .       .       .    .
+GET /metrics                      1      1       3    .        .       1       1       1    1
+GET /docs                         1      1       3    .        3       1       1       1    1
+GET /docs/assets/swagger-ui.css   1      1       3    .        3       1       1       1    1
+GET /openapi.json                 1      1       3    .        3       1       1       1    1
 POST /token                       .      .       .    .        .       .       .       .    .
 GET /events                       1      1       .    .        3       1       1       1    1
 GET /events/{event_id}            1      1       .    .        3       1       1       1    1
@@ -51,10 +51,10 @@ DELETE /users/{user_id}           1      1       3    .        3       1       1
 line-provider                     nobody garbage user operator metrics revoked expired feed owner
 GET /healthz                      .      .       .    .        .       .       .       .    .
 GET /readyz                       .      .       .    .        .       .       .       .    .
-GET /metrics                      .      .       .    .        .       .       .       .    .
-GET /docs                         .      .       .    .        .       .       .       .    .
-GET /docs/assets/swagger-ui.css   .      .       .    .        .       .       .       .    .
-GET /openapi.json                 .      .       .    .        .       .       .       .    .
+GET /metrics                      1      1       3    .        1       3       1       .    .
+GET /docs                         1      1       3    .        1       3       1       3    .
+GET /docs/assets/swagger-ui.css   1      1       3    .        1       3       1       3    .
+GET /openapi.json                 1      1       3    .        1       3       1       3    .
 GET /events                       1      1       .    .        1       .       1       .    .
 POST /events                      1      1       3    .        1       3       1       3    .
 GET /events/{event_id}            1      1       .    .        1       .       1       .    .
