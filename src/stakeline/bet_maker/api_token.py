@@ -145,7 +145,7 @@ async def _login(request: Request) -> Login:
             return Login.model_validate(strictjson.loads(body))
         return _form(body)
     except ValidationError as error:
-        raise problems.invalid(error) from None
+        raise problems.invalid(error, "body") from None
 
 
 def _form(body: bytes) -> Form:

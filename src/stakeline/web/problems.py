@@ -69,9 +69,15 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
 
 
-def invalid(error: ValidationError) -> errors.InvalidRequest:
-    """The problem of a body that did not fit its model: fields and reasons, never the input."""
-    return _invalid_request(error.errors(include_url=False, include_input=False))
+def invalid(error: ValidationError, *within: str) -> errors.InvalidRequest:
+    """The problem of a body that did not fit its model: fields and reasons, never the input.
+
+    Args:
+        error: what did not fit.
+        within: what comes before the fields' names, such as `body`.
+    """
+    found = error.errors(include_url=False, include_input=False)
+    return _invalid_request([{**one, "loc": (*within, *one["loc"])} for one in found])
 
 
 def response(problem: errors.Problem, headers: dict[str, str] | None = None) -> Response:
