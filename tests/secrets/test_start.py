@@ -8,6 +8,7 @@ import pty
 import signal
 import subprocess
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,9 @@ from tests import databases
 from tests.faults.test_settings import BETS, LINE, STANDALONE, complaint, environment
 from tests.ports import HOST, free_port
 from tests.processes import Service, running
+from tests.secrets.closed import BETS as CLOSED
 from tests.secrets.closed import OPERATOR, PASSWORD, by, secret
+from tests.serving import bet_maker
 from tests.system.test_up import up
 
 if TYPE_CHECKING:
@@ -165,25 +168,28 @@ async def test_a_service_that_asks_for_tokens_may_be_reached(
 
 
 async def test_the_first_user_is_made_once(tmp_path: Path) -> None:
-    """By four processes at once; and not again when it was removed. No log has its password."""
-    bets = Service("bet-maker", tmp_path, BET_MAKER_STANDALONE="1", BET_MAKER_WORKERS="4")
+    """By four services that start at the same time on one database."""
+    closed = {name: value for name, value in CLOSED.items() if name != "line_provider_token"}
+    apps = [bet_maker(tmp_path, None, **closed) for _ in range(4)]
+    async with AsyncExitStack() as stack:
+        starts = (app.router.lifespan_context(app) for app in apps)
+        await asyncio.gather(*(stack.enter_async_context(start) for start in starts))
+        assert names_in(tmp_path) == [(OPERATOR, "operator")]
+
+
+async def test_the_first_user_is_not_made_again(tmp_path: Path) -> None:
+    """When it was removed; and no log has its password, its token or the secret."""
+    bets = Service("bet-maker", tmp_path, BET_MAKER_STANDALONE="1")
     bets.environment |= {"BET_MAKER_JWT_SECRET": JWT, "BET_MAKER_LOG_LEVEL": "DEBUG"} | FIRST
-    named = "SELECT user_id, role FROM users WHERE user_id > 1"
+    login = {"username": OPERATOR, "password": PASSWORD}
     async with running(bets):
-        async with asyncio.timeout(20):
-            while bets.log.read_text().count("Started server process") < 4:
-                await asyncio.sleep(0.05)
-        ((user_id, role),) = databases.execute(bets.database, named)
-        assert role == "operator"
-        answer = await bets.client.post("/token", json={"username": OPERATOR, "password": PASSWORD})
-        token = answer.json()["access_token"]
-        gone = await bets.client.delete(f"/users/{user_id}", headers=by(token))
+        token = (await bets.client.post("/token", json=login)).json()["access_token"]
+        gone = await bets.client.delete("/users/2", headers=by(token))
         assert gone.status_code == 204
         assert await bets.stop() == 0
         await bets.restart()
-        assert len(databases.execute(bets.database, named)) == 1
-        again = await bets.client.post("/token", json={"username": OPERATOR, "password": PASSWORD})
-        assert again.status_code == 401
+        assert names_in(tmp_path) == []
+        assert (await bets.client.post("/token", json=login)).status_code == 401
     log = bets.log.read_text()
     for shown in (PASSWORD, JWT, token):
         assert shown not in log
@@ -248,7 +254,7 @@ def add(
         env=environment(BET_MAKER_DATABASE_URL=url or databases.url_of(folder, BETS)),
         input=given,
         capture_output=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
 
