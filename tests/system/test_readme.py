@@ -117,7 +117,7 @@ def test_with_users_does_what_readme_says(tmp_path: Path) -> None:
         with (tmp_path / "told").open("wb") as told:
             assert sh(tmp_path, here, told).wait(timeout=60) == 0
         added, published, imported = (tmp_path / "told").read_text().split("}", 2)
-        assert '"username":"kate"' in added
+        assert '"username":"bettor-1"' in added
         assert '"event_id":"wolves-burnley"' in published
         assert imported.startswith("380 rows taken (380 created")
     finally:
