@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     import httpx2
 
-pytestmark = pytest.mark.xdist_group("processes")
+# On one engine: secrets are exchanged without any database.
+pytestmark = [pytest.mark.xdist_group("processes"), pytest.mark.sqlite]
 OLD, NEW = secret("old"), secret("new")
 
 

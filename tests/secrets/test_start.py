@@ -107,6 +107,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.sqlite  # it does not come to open a database
 @pytest.mark.parametrize(("service", "settings", "said"), list(wrong_settings()))
 def test_a_service_does_not_start(
     folder: Path, service: str, settings: dict[str, str], said: str
@@ -121,6 +122,7 @@ def test_a_service_does_not_start(
             assert value.rpartition("=")[2] not in line
 
 
+@pytest.mark.sqlite  # the same
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
     from tests.serving import Served
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+# On one engine: tokens are refused before any database is asked.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.sqlite]
 BODIES = {
     "/events": {"event_id": "open", "coefficient": 2},
     "/bets": {"event_id": "open", "amount": 1},
