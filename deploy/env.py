@@ -65,4 +65,6 @@ def main(path: Path, *, open_asked: bool) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[2:] not in ([], [""], ["0"], ["1"]):
+        sys.exit("make env: OPEN is 1, or nothing")
     main(Path(sys.argv[1]), open_asked=sys.argv[2:] == ["1"])

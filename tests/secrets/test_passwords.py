@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from starlette.requests import Request
 
 from stakeline.auth import passwords
 from stakeline.auth.passwords import AT_ONCE, MOST_WAITING, Passwords, hash_now, normal, parse
+from stakeline.bet_maker.api_token import address_of
 from stakeline.errors import Overloaded
 
 GOOD = "tall ships of Lübeck"
@@ -139,3 +141,20 @@ async def test_hashing_does_not_stop_the_event_loop() -> None:
         turns += 1
     assert turns > 20 * (time.perf_counter() - began)
     assert turns > 20
+
+
+@pytest.mark.parametrize(
+    ("host", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("not an address", "not an address"),
+    ],
+)
+def test_an_address_of_ipv6_counts_as_its_network(host: str, counted: str) -> None:
+    """Whoever has one such address has 2^64 of them to try passwords from."""
+    scope = {"type": "http", "client": (host, 1), "headers": []}
+    assert address_of(Request(scope)) == counted

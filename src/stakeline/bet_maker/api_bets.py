@@ -115,7 +115,7 @@ async def place_bet(
 ) -> Response:
     """Place a bet: 201 once it is on disk. A repeat with its Idempotency-Key makes no other."""
     asked = _asked(desk, who, new, key, await desk.line.stamp())
-    await _keep_pace(desk, [asked])
+    await _keep_pace(desk, who, [asked])
     (outcome,) = await desk.writer.place([asked])
     if isinstance(outcome, errors.Problem):
         raise outcome
@@ -139,7 +139,7 @@ async def place_batch(batch: Batch, desk: DeskHere, who: Bettor) -> Response:
         except errors.Problem as problem:
             outcomes.append(problem)
     asked = [outcome for outcome in outcomes if isinstance(outcome, Asked)]
-    await _keep_pace(desk, asked)
+    await _keep_pace(desk, who, asked)
     if asked:
         placed = await desk.writer.place(asked)
     else:  # nothing is left that would find out whether their token was revoked
@@ -231,7 +231,7 @@ def _whose(who: Principal, user: int | None) -> int | None:
     return user or who.user_id
 
 
-async def _keep_pace(desk: Desk, asked: Sequence[Asked]) -> None:
+async def _keep_pace(desk: Desk, who: Principal, asked: Sequence[Asked]) -> None:
     """Nothing, if their user may ask for so many bets now.
 
     Repeats pass always: who lost the answer to a bet must hear what became of it.
@@ -242,7 +242,8 @@ async def _keep_pace(desk: Desk, asked: Sequence[Asked]) -> None:
     """
     if desk.pace is None or not asked:
         return
-    wait_s = desk.pace.wait_s(asked[0].user_id, len(asked), clock.steady())
+    # Not by the user alone: with a revoked token nobody uses up what the new one may.
+    wait_s = desk.pace.wait_s((who.user_id, who.token_version), len(asked), clock.steady())
     if wait_s > 0:
         async with desk.database.read(db.QUICK_S) as conn:
             if not await acceptance.repeated(conn, asked):

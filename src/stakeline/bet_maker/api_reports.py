@@ -29,7 +29,7 @@ Cursor = Annotated[
     Annotated[
         str,
         WithJsonSchema(
-            {"type": "string", "pattern": f"^-?(0|[1-9][0-9]{{0,17}})(~({fields.EVENT_ID})?)?$"}
+            {"type": "string", "pattern": f"^-?(0|[1-9][0-9]{{0,18}})(~({fields.EVENT_ID})?)?$"}
         ),
     ]
     | None,

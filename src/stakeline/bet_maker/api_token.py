@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import parse_qsl
@@ -131,8 +132,18 @@ async def log_in(request: Request, entrance: EntranceHere) -> Response:
 
 
 def address_of(request: Request) -> str:
-    """Where a request comes from, as far as trusted proxies say."""
-    return request.client.host if request.client is not None else "-"
+    """Where a request comes from, as far as trusted proxies say.
+
+    Of IPv6 the network: its first 64 bits, since everybody has all addresses of one.
+    """
+    host = request.client.host if request.client is not None else "-"
+    try:
+        address = ipaddress.IPv6Address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((address, 64), strict=False))
 
 
 async def _login(request: Request) -> Login:

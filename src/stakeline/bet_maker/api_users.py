@@ -168,7 +168,7 @@ async def change_me(
         assert terms.current_password is not None  # noqa: S101 - its model saw to that
         try:
             await entrance.log_in(username, terms.current_password, address_of(request))
-        except errors.Unauthenticated:
+        except (errors.Unauthenticated, errors.InvalidRequest):
             # Not 401: the token is good.
             raise errors.InvalidRequest.of("body.current_password", "is not yours") from None
         to["password_hash"] = await entrance.passwords.hash(terms.password)

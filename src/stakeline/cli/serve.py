@@ -119,6 +119,7 @@ def _serve(
     options: Options,
 ) -> int:
     fd = options.fd
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the settings can be read anew
     try:
         sock = serving.bind(chosen.host, chosen.port) if fd is None else socket.socket(fileno=fd)
     except OSError as error:

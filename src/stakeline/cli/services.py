@@ -146,19 +146,21 @@ def _environment(data_dir: Path | None, line_provider: str, *, private: bool) ->
 
 
 def _close_line(environment: dict[str, str]) -> None:
-    """Let line-provider know bet-maker and its users, where nothing else is said."""
-    ours = ("OPERATOR_TOKENS", "FEED_TOKENS", "JWT_SECRET")
-    names = [f"LINE_PROVIDER_{name}{end}" for name in ours for end in ("", "_FILE")]
-    if any(environment.get(name) for name in names):
-        return
-    environment.pop("BET_MAKER_LINE_PROVIDER_TOKEN_FILE", None)  # nobody would know that one
-    token = secrets.token_urlsafe(32)
-    environment["LINE_PROVIDER_FEED_TOKENS"] = f"bet-maker={token}"
-    environment["BET_MAKER_LINE_PROVIDER_TOKEN"] = token
-    for name in ("JWT_SECRET", "JWT_PREVIOUS_SECRET"):
-        for end in ("", "_FILE"):
-            if value := environment.get(f"BET_MAKER_{name}{end}"):
-                environment[f"LINE_PROVIDER_{name}{end}"] = value
+    """Let line-provider know bet-maker and its users, as far as nothing else is said."""
+
+    def said(name: str) -> bool:
+        return bool(environment.get(name) or environment.get(f"{name}_FILE"))
+
+    if not said("LINE_PROVIDER_JWT_SECRET"):
+        for name in ("JWT_SECRET", "JWT_PREVIOUS_SECRET"):
+            for end in ("", "_FILE"):
+                if value := environment.get(f"BET_MAKER_{name}{end}"):
+                    environment[f"LINE_PROVIDER_{name}{end}"] = value
+    if not said("LINE_PROVIDER_FEED_TOKENS"):
+        environment.pop("BET_MAKER_LINE_PROVIDER_TOKEN_FILE", None)  # nobody would know that one
+        token = secrets.token_urlsafe(32)
+        environment["LINE_PROVIDER_FEED_TOKENS"] = f"bet-maker={token}"
+        environment["BET_MAKER_LINE_PROVIDER_TOKEN"] = token
 
 
 async def start(
