@@ -120,7 +120,7 @@ async def scripted_line() -> AsyncIterator[ScriptedLine]:
     line, app = ScriptedLine(), FastAPI()
     app.add_api_route("/feed", line.feed)
     app.add_api_route("/feed/snapshot", line.snapshot)
-    app.state.root_path = ""
+    app.state.root_path, app.state.trusted_proxies = "", ()
     async with serving(app) as served:
         line.url = served.url
         yield line
