@@ -339,15 +339,12 @@ def test_a_password_is_no_argument(tmp_path: Path) -> None:
 
 def typed(folder: Path, *lines: str) -> tuple[int, str]:
     """The exit status of `stakeline user add alice` on a terminal, and what that shows."""
+    command = [sys.executable, "-m", "stakeline", "user", "add", "alice"]
+    known = environment(BET_MAKER_DATABASE_URL=databases.url_of(folder, BETS))
     pid, terminal = pty.fork()
-    if pid == 0:
+    if pid == 0:  # other threads may have held locks at the fork: nothing but this
         os.chdir(folder)
-        url = databases.url_of(folder, BETS)
-        os.execve(  # noqa: S606 - no shell is wanted
-            sys.executable,
-            [sys.executable, "-m", "stakeline", "user", "add", "alice"],
-            environment(BET_MAKER_DATABASE_URL=url),
-        )
+        os.execve(sys.executable, command, known)  # noqa: S606 - no shell is wanted
     shown = since = b""
     left = list(lines)
     try:
@@ -355,8 +352,8 @@ def typed(folder: Path, *lines: str) -> tuple[int, str]:
             shown += piece
             since += piece
             if left and since.strip().endswith(b":"):  # a prompt, so the echo is off
-                command = Path(f"/proc/{pid}/cmdline").read_text()
-                assert not any(line in command for line in lines)
+                arguments = Path(f"/proc/{pid}/cmdline").read_text()
+                assert not any(line in arguments for line in lines)
                 os.write(terminal, left.pop(0).encode())
                 since = b""
     except OSError:  # as Linux says that the other end is closed
