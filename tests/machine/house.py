@@ -65,7 +65,7 @@ class Service:
 
         self.app: App = hosted
         transport = httpx2.ASGITransport(hosted)
-        self.client = httpx2.AsyncClient(transport=transport, base_url="http://stakeline")
+        self.client = httpx2.AsyncClient(transport=transport, base_url="http://localhost")
 
     async def kill(self) -> None:
         """End it: what was not committed is gone, and so is all it knew."""
@@ -134,13 +134,15 @@ class BetMaker(Service):
 
     def _create(self) -> FastAPI:
         app = create_bet_maker(
-            BetMakerSettings(database_url=f"sqlite:///{self.file}", line_provider_url="http://line")
+            BetMakerSettings(
+                database_url=f"sqlite:///{self.file}", line_provider_url="http://localhost"
+            )
         )
         desk = app.state.desk
         self.storage = Storage(desk.database, self.host.time)
         self.wire = FeedWire(self.host.time, lambda: self._line.app, self._answers)
         heard = desk.line._line
-        heard._client = httpx2.AsyncClient(transport=self.wire, base_url="http://line")
+        heard._client = httpx2.AsyncClient(transport=self.wire, base_url="http://localhost")
         step = desk.line._step
 
         async def step_when_told(_: float) -> None:

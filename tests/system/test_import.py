@@ -209,7 +209,10 @@ def test_what_is_no_event_agrees_with_no_fixture() -> None:
         (answer("200 OK", "<html>"), "answers, but not as a line-provider does"),
         (answer("404 Not Found", '{"detail": "Not Found"}'), "answers, but not as"),
         (answer("200 OK", '{"name": "another"}'), "answers, but not as a line-provider does"),
-        (answer("401 Who", '{"detail": "A token is needed."}'), "refuses: A token is needed."),
+        (
+            answer("401 Who", '{"detail": "A token is needed."}'),
+            "refuses: A token is needed; set STAKELINE_TOKEN",
+        ),
     ],
     ids=["html", "not found", "no list", "token"],
 )
