@@ -240,10 +240,19 @@ def test_up_closes_line_provider_whatever_token_bet_maker_has(
     token = told["BET_MAKER_LINE_PROVIDER_TOKEN"]
     assert told["LINE_PROVIDER_FEED_TOKENS"] == f"bet-maker={token}"
     assert "BET_MAKER_LINE_PROVIDER_TOKEN_FILE" not in told
-    monkeypatch.setenv("LINE_PROVIDER_FEED_TOKENS_FILE", "feed")
-    told = services._environment(tmp_path, "http://127.0.0.1:1", private=False)
-    assert "LINE_PROVIDER_JWT_SECRET_FILE" not in told
-    assert files.items() <= told.items()
+    own = {
+        "LINE_PROVIDER_FEED_TOKENS_FILE": "feed",
+        "LINE_PROVIDER_OPERATOR_TOKENS": "of the line's own",
+        "LINE_PROVIDER_JWT_SECRET": "of the line's own",
+    }
+    for name, value in own.items():  # what is said of one thing leaves the others to be made up
+        monkeypatch.setenv(name, value)
+        told = services._environment(tmp_path, "http://127.0.0.1:1", private=False)
+        assert told[name] == value
+        assert "LINE_PROVIDER_FEED_TOKENS" not in told
+        handed_on = "LINE_PROVIDER_JWT_SECRET_FILE" in told
+        assert handed_on == (name != "LINE_PROVIDER_JWT_SECRET")
+        assert files.items() <= told.items()
 
 
 def add(
