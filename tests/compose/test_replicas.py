@@ -114,7 +114,9 @@ def answering(stack: Stack, service: str, wanted: int) -> set[str]:
             assert stack.client.get(f"{url}/events?limit=1&{mark}").is_success
         said = stack.compose("logs", "--no-color", "--no-log-prefix", "--since", "1m", "nginx")
         found.clear()
-        found.update(re.findall(rf'{mark} HTTP/1.1" 200 \d+ [\d.]+ (\S+) 200', said))
+        found.update(
+            re.findall(rf'{mark} HTTP/1.1","status":200,.*"upstream":"(\S+?)",".*":"200"', said)
+        )
         return len(found) >= wanted
 
     until(look, f"fewer than {wanted} of {service} answer", within_s=30)
