@@ -8,6 +8,8 @@ import pty
 import signal
 import subprocess
 import sys
+import termios
+import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -360,7 +362,10 @@ def typed(folder: Path, *lines: str) -> tuple[int, str]:
         while piece := os.read(terminal, 1024):
             shown += piece
             since += piece
-            if left and since.strip().endswith(b":"):  # a prompt, so the echo is off
+            if left and since.strip().endswith(b":"):  # a prompt
+                # What came before the echo is turned off would be thrown away.
+                while termios.tcgetattr(terminal)[3] & termios.ECHO:
+                    time.sleep(0.01)
                 arguments = Path(f"/proc/{pid}/cmdline").read_text()
                 assert not any(line in arguments for line in lines)
                 os.write(terminal, left.pop(0).encode())
