@@ -76,11 +76,3 @@ class Outside(BaseSettings):
     """Who sees /docs and the schema; None: all in open mode, operators otherwise."""
     metrics: Visible | None = None
     """Who sees /metrics; `operator` lets services in, too. None: as for the docs."""
-
-
-def is_loopback(address: str) -> bool:
-    """Whether only this machine can reach what listens there."""
-    try:
-        return address == "localhost" or ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False

@@ -108,17 +108,21 @@ def host(address: str, info: ValidationInfo) -> str:
     Raises:
         ValueError: others can reach it.
     """
-    if info.data.get("insecure") or any(info.data.get(field) for field in _CLOSES):
+    closed = any(info.data.get(field) for field in _CLOSES)
+    if closed or info.data.get("insecure") or is_loopback(address):
         return address
-    try:
-        if address == "localhost" or ipaddress.ip_address(address).is_loopback:
-            return address
-    except ValueError:
-        pass
     raise ValueError(
         "must be a loopback address, such as 127.0.0.1: without tokens anybody may do anything."
         " Set tokens, as docs/operations.md says, or give --insecure"
     )
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    try:
+        return address == "localhost" or ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def root_path(prefix: str) -> str:

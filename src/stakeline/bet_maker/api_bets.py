@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -91,21 +92,17 @@ _REPLAYED = header(
 _PLACED = answer("The bet is on disk.", LOCATION, _REPLAYED, *_AND_THEN)
 
 
-@router.post(
-    "/bets",
+_placing = partial(
+    router.post,
     status_code=201,
     response_model=BetBody,
     responses={201: _PLACED},
     openapi_extra=KEY_IN_DOCS,
 )
-@router.post(
-    "/bet",
-    status_code=201,
-    response_model=BetBody,
-    responses={201: _PLACED},
-    openapi_extra=KEY_IN_DOCS,
-    name="place_bet_by_alias",
-)
+
+
+@_placing("/bets")
+@_placing("/bet", name="place_bet_by_alias")
 async def place_bet(
     request: Request,
     new: NewBet,

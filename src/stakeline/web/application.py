@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from stakeline import strictjson
-from stakeline.outside import is_loopback
+from stakeline.settings import is_loopback
 from stakeline.web import documenting, links, problems
 from stakeline.web.edges import Hosts, Pages
 from stakeline.web.guarding import may

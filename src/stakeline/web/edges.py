@@ -30,7 +30,7 @@ class Hosts:
 
     Args:
         app: what is served.
-        names: as `settings.allowed_host` takes them.
+        names: as `outside.allowed_host` takes them.
     """
 
     def __init__(self, app: ASGIApp, names: Sequence[str]) -> None:
@@ -55,7 +55,7 @@ class Pages(CORSMiddleware):
 
     Args:
         app: what is served.
-        origins: as `settings.origin` takes them.
+        origins: as `outside.origin` takes them.
     """
 
     def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
