@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stakeline.db.postgresql import POOL_SIZE
 from tests import databases
-from tests.serving import Served, until_known
+from tests.serving import Served, patiently, until_known
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,9 @@ async def test_any_number_of_requests_shares_a_few_connections(both: Both) -> No
     """200 reads at once are all answered over at most as many connections as the pool has."""
     for service, state in ((both.line, "line"), (both.bets, "desk")):
         engine = getattr(service.app.state, state).database.engine
-        answers = await asyncio.gather(*(service.get("/events?limit=1") for _ in range(200)))
+        answers = await asyncio.gather(
+            *(patiently(partial(service.get, "/events?limit=1")) for _ in range(200))
+        )
         assert {answer.status_code for answer in answers} == {200}
         assert getattr(service.app.state, state).database.engine is engine
         assert 1 <= engine.pool.checkedin() + engine.pool.checkedout() <= POOL_SIZE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,15 @@ from sqlalchemy import event
 
 from tests import databases
 from tests.databases import held, url_of
-from tests.serving import Served, bet_maker, line_provider, serving, until_known, until_ready
+from tests.serving import (
+    Served,
+    bet_maker,
+    line_provider,
+    patiently,
+    serving,
+    until_known,
+    until_ready,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -153,8 +162,10 @@ async def test_a_full_disk_costs_bet_maker_nothing(line: Served, tmp_path: Path)
         results = (await bets.post("/bets/batch", {"bets": batch})).json()["results"]
         assert {result["status"] for result in results} == {503}
         news = [f"{n}-{NAME[:50]}" for n in range(100)]
-        await asyncio.gather(*(line.put(f"/events/{name}", {"coefficient": 2}) for name in news))
-        async with asyncio.timeout(5):
+        await asyncio.gather(
+            *(patiently(partial(line.put, f"/events/{name}", {"coefficient": 2})) for name in news)
+        )
+        async with asyncio.timeout(30):
             while following._trouble is None:  # it has tried to apply them, and failed
                 await asyncio.sleep(0.02)
         assert await keys_of_bets(bets, file) == made
