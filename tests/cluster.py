@@ -62,10 +62,15 @@ def _major(program: Path) -> int:
 
 
 class Cluster:
-    """A running server; `url` has a place for the database's name."""
+    """A running server; `url` has a place for the database's name.
 
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="stakeline-", dir=_memory()))
+    Args:
+        parent: in which folder its own is made; by default in memory, if there is room.
+        settings: of the server, besides those that it has.
+    """
+
+    def __init__(self, parent: Path | None = None, **settings: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="stakeline-", dir=parent or _memory()))
         self._as: dict[str, Any] = {"cwd": self.folder}
         if os.geteuid() == 0:
             self._as |= {"user": UNPRIVILEGED}
@@ -81,7 +86,7 @@ class Cluster:
             stdout=subprocess.DEVNULL,
             **self._as,
         )
-        settings = {
+        chosen = {
             "port": self.port,
             "listen_addresses": HOST,
             "unix_socket_directories": self.folder,
@@ -89,7 +94,7 @@ class Cluster:
             "shared_buffers": "64MB",
         }
         self._command = [str(programs / "postgres"), "-D", str(data)]
-        for name, value in settings.items():
+        for name, value in (chosen | settings).items():
             self._command += ["-c", f"{name}={value}"]
         self.start()
 
