@@ -8,7 +8,7 @@ BIN := .venv/bin
 CERTIFICATES := $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt)
 export UV_SYSTEM_CERTS ?= $(if $(CERTIFICATES),true,false)
 
-.PHONY: help setup run test golden machine replicas planted fuzz audit sbom test-compose test-fresh check format lock env clean
+.PHONY: help setup run test golden machine replicas planted fuzz bench audit sbom test-compose test-fresh check format lock env clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -60,6 +60,10 @@ fuzz: setup ## schemathesis at length: CASES=100000 over services and roles, ENG
 fuzz: ENGINE = sqlite
 fuzz: CASES = 100000
 fuzz: SEED = 1
+
+bench: setup ## measures both services beside what they are held against; ONLY=, ENGINE=, ROUNDS=, SECONDS=
+	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(ENGINE),--engine $(ENGINE)) \
+	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))
 
 audit: setup ## look for known weaknesses of what is locked; asks the advisory service
 	for lock in requirements.lock requirements-run.lock; do \
