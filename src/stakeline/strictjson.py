@@ -32,13 +32,7 @@ def loads(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
             than 16 levels deep, half of a surrogate pair; the message names the rule only.
     """
     try:
-        value = json.loads(
-            data.decode(),
-            parse_float=Number,
-            parse_int=Number,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_unique,
-        )
+        value = _read(data.decode())
         _measure(value, MAX_DEPTH)
     except RecursionError:
         raise MalformedJson("The body is nested more than 16 levels deep.") from None
@@ -58,6 +52,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) < len(pairs):
         raise MalformedJson("An object has the same key twice.")
     return members
+
+
+_read = json.JSONDecoder(
+    parse_float=Number,
+    parse_int=Number,
+    parse_constant=_refuse_constant,
+    object_pairs_hook=_unique,
+).decode
 
 
 def _measure(value: object, depth: int) -> None:

@@ -27,6 +27,8 @@ TYPE = "at+jwt"
 LEEWAY_S = 30
 """By how much the clocks of the machines may differ."""
 MOST_CHARACTERS = 2048
+MOST_SEEN = 10_000
+"""How many tokens are remembered, so that each is verified once."""
 _CLAIMS = ["aud", "exp", "iat", "iss", "nbf", "sub"]
 # The last one of 43 characters has two bits to spare: other texts would say the same 32 bytes.
 _SIGNATURE = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
@@ -52,6 +54,7 @@ class Signing:
             jwt.encode({}, key, ALGORITHM, _header(key)).partition(".")[0]: key for key in keys
         }
         self.lifetime_s = lifetime_s
+        self._seen: dict[str, tuple[Principal, int, int]] = {}
 
     def issue(self, principal: Principal) -> str:
         """A token by which the principal is known until its lifetime is over, or it is revoked."""
@@ -75,6 +78,20 @@ class Signing:
         Raises:
             Unauthenticated: it is none of ours, or expired, or not yet good.
         """
+        # A client sends the same token with each request, and reading it took a third of a bet's
+        # time; but for the clock nothing in it changes.
+        if token not in self._seen:
+            seen = self._verify(token)
+            if len(self._seen) >= MOST_SEEN:
+                self._seen.clear()
+            self._seen[token] = seen
+        principal, from_s, until_s = self._seen[token]
+        if not from_s <= time.time() < until_s:
+            raise Unauthenticated
+        return principal
+
+    def _verify(self, token: str) -> tuple[Principal, int, int]:
+        """Whose token this is, and from when until when it is good, in unix seconds."""
         header, _, rest = token.partition(".")
         claims_part, _, signature = rest.partition(".")
         # One of the headers that we write, to the letter: what else a header might ask for (another
@@ -97,7 +114,8 @@ class Signing:
             raise Unauthenticated from error
         if _text(claims) != claims_part:  # a claim twice, for instance
             raise Unauthenticated
-        return principal
+        from_s = max(claims["iat"], claims["nbf"]) - LEEWAY_S
+        return principal, from_s, claims["exp"] + LEEWAY_S
 
 
 def _principal(claims: dict[str, Any]) -> Principal:

@@ -35,8 +35,9 @@ from stakeline.web import problems
 from stakeline.web.application import json_response
 from stakeline.web.documenting import LOCATION, answer, header, link
 from stakeline.web.guarding import BY_PASSWORD, may
+from stakeline.web.lean import LeanLargeRoute, LeanRoute
 from stakeline.web.links import location, next_link
-from stakeline.web.reading import JsonRoute, LargeJsonRoute
+from stakeline.web.reading import JsonRoute
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +48,8 @@ if TYPE_CHECKING:
 Bettor = Annotated[Principal, may(BY_PASSWORD, "user", look_up=False)]
 """Acceptance finds out itself whether their token was revoked, as it takes the bet."""
 router = APIRouter(route_class=JsonRoute, tags=["bets"])
-large_router = APIRouter(route_class=LargeJsonRoute, tags=["bets"])
+lean_router = APIRouter(route_class=LeanRoute, tags=["bets"])
+large_router = APIRouter(route_class=LeanLargeRoute, tags=["bets"])
 
 
 def key_of(request: Request) -> str | None:
@@ -93,7 +95,7 @@ _PLACED = answer("The bet is on disk.", LOCATION, _REPLAYED, *_AND_THEN)
 
 
 _placing = partial(
-    router.post,
+    lean_router.post,
     status_code=201,
     response_model=BetBody,
     responses={201: _PLACED},

@@ -103,6 +103,7 @@ def create_app(settings: Settings) -> FastAPI:
         routers=[
             api.router,
             api_bets.router,
+            api_bets.lean_router,
             api_bets.large_router,
             api_reports.router,
             *([] if is_open else [api_token.router, api_users.router]),

@@ -16,6 +16,7 @@ from stakeline.settings import is_loopback
 from stakeline.web import documenting, links, problems
 from stakeline.web.edges import Hosts, Pages
 from stakeline.web.guarding import may
+from stakeline.web.lean import Lean, LeanRoute
 from stakeline.web.observing import Observing
 from stakeline.web.reading import JsonRoute
 
@@ -158,6 +159,8 @@ def create(
         app, outside.metrics or usual, _metrics(registry), may(token_model, "operator", "service")
     )
     # The last one is the outermost.
+    lean = [each for router in routers for each in router.routes if isinstance(each, LeanRoute)]
+    app.add_middleware(Lean, routes=lean)
     app.add_middleware(Hosts, names=outside.allowed_hosts or _own_names(host))
     if outside.cors_origins:
         app.add_middleware(Pages, origins=outside.cors_origins)

@@ -45,6 +45,7 @@ class Observing:
             registry=registry,
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
         )
+        self._noted: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's request."""
@@ -70,24 +71,32 @@ class Observing:
                 ]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id.decode()):
-            try:
-                await self.app(scope, receive, send_with_id)
-            except Exception as error:
-                log.exception("internal error", exc_info=error)
-                if started:
-                    raise  # the server cuts the connection: the answer must not look whole
-                await problems.response(errors.Internal())(scope, receive, send_with_id)
-            finally:
-                self._note(scope, status, time.perf_counter() - began)
+        # Never unbound: each request is a task, which has its own.
+        structlog.contextvars.bind_contextvars(request_id=request_id.decode())
+        try:
+            await self.app(scope, receive, send_with_id)
+        except Exception as error:
+            log.exception("internal error", exc_info=error)
+            if started:
+                raise  # the server cuts the connection: the answer must not look whole
+            await problems.response(errors.Internal())(scope, receive, send_with_id)
+        finally:
+            self._note(scope, status, time.perf_counter() - began)
 
     def _note(self, scope: Scope, status: int, took_s: float) -> None:
         # The route's template, not the path, and known methods only: labels that callers make up
         # would grow without end.
         route = getattr(scope.get("route"), "path", "none")
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        self.requests.labels(method, route, str(status)).inc()
-        self.seconds.labels(method, route).observe(took_s)
+        labels = (method, route, status)
+        if labels not in self._noted:  # looking them up takes as long as all the rest of this
+            self._noted[labels] = (
+                self.requests.labels(method, route, str(status)),
+                self.seconds.labels(method, route),
+            )
+        requests, seconds = self._noted[labels]
+        requests.inc()
+        seconds.observe(took_s)
         log.debug("request", method=method, route=route, status=status, took_ms=took_s * 1000)
 
 

@@ -64,8 +64,8 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 def install(app: FastAPI) -> None:
     """Answer every error of `app` as a problem."""
-    app.add_exception_handler(errors.Problem, _problem)
-    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(errors.Problem, _refuse)
+    app.add_exception_handler(RequestValidationError, _refuse)
     app.add_exception_handler(HTTPException, _http)
 
 
@@ -95,16 +95,18 @@ def response(problem: errors.Problem, headers: dict[str, str] | None = None) -> 
     )
 
 
-async def _problem(_: Request, problem: Exception) -> Response:
-    assert isinstance(problem, errors.Problem)  # noqa: S101 - registered for it
-    if problem.__cause__ is not None:
-        log.warning("problem", code=problem.code, cause=problem.cause)
-    return response(problem)
+def of(error: errors.Problem | RequestValidationError) -> Response:
+    """The HTTP response to what was raised."""
+    if isinstance(error, RequestValidationError):
+        return response(_invalid_request(error.errors()))
+    if error.__cause__ is not None:
+        log.warning("problem", code=error.code, cause=error.cause)
+    return response(error)
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
-    return response(_invalid_request(error.errors()))
+async def _refuse(_: Request, error: Exception) -> Response:
+    assert isinstance(error, errors.Problem | RequestValidationError)  # noqa: S101 - registered for them
+    return of(error)
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette._utils import get_route_path
-from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from stakeline import strictjson
@@ -16,7 +16,7 @@ from stakeline.errors import BadRequest, Problem, TooLarge, UnsupportedMediaType
 from stakeline.web.guarding import Guard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from starlette.responses import Response
     from starlette.types import Scope
@@ -38,11 +38,11 @@ class JsonRequest(Request):
         self._body = body
         value = strictjson.loads(body)
         # pydantic would look for the fields of a body among the attributes of a bare Number.
-        self._value = value.text if isinstance(value, strictjson.Number) else value
+        self.value = value.text if isinstance(value, strictjson.Number) else value
 
     async def json(self) -> Any:  # noqa: ANN401 - any JSON value
         """The body's value, its numbers as `strictjson.Number`."""
-        return self._value
+        return self.value
 
 
 class JsonRoute(APIRoute):
@@ -64,29 +64,46 @@ class JsonRoute(APIRoute):
         handle = super().get_route_handler()
         if not self.body_field:
             return handle
-        guards = [
-            found.call for found in self.dependant.dependencies if isinstance(found.call, Guard)
-        ]
-
-        async def handle_guarded(request: Request) -> Response:
-            for guard in guards:
-                await guard(request)
-            try:
-                return await handle_json(request)
-            except (RequestValidationError, Problem) as error:
-                if not isinstance(error, Problem) or error.status in _OF_THE_REQUEST:
-                    for guard in guards:
-                        await guard.look_again(request)
-                raise
 
         async def handle_json(request: Request) -> Response:
-            media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if media_type != "application/json":
-                raise UnsupportedMediaType
             # Read here, since FastAPI would turn our problem into one of its own.
-            return await handle(JsonRequest(request, await read_body(request, self.most_bytes)))
+            return await handle(await self.read(request))
 
-        return handle_guarded
+        return partial(self.guarded, handle_json)
+
+    @property
+    def guards(self) -> dict[str, Guard]:
+        """Who may call it, by the parameters that tell the function who did."""
+        found = self.dependant.dependencies
+        return {each.name or "": each.call for each in found if isinstance(each.call, Guard)}
+
+    async def read(self, request: Request) -> JsonRequest:
+        """The request with its body.
+
+        Raises:
+            UnsupportedMediaType: it is not sent as JSON.
+            TooLarge: it is longer than `most_bytes`.
+            MalformedJson: it is no JSON that `strictjson` takes.
+        """
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != "application/json":
+            raise UnsupportedMediaType
+        return JsonRequest(request, await read_body(request, self.most_bytes))
+
+    async def guarded(
+        self, handle: Callable[[Request], Awaitable[Response]], request: Request
+    ) -> Response:
+        """What `handle` answers, once it is known who asks."""
+        guards = self.guards.values()
+        for guard in guards:
+            await guard(request)
+        try:
+            return await handle(request)
+        except (RequestValidationError, Problem) as error:
+            if not isinstance(error, Problem) or error.status in _OF_THE_REQUEST:
+                for guard in guards:
+                    await guard.look_again(request)
+            raise
 
 
 class LargeJsonRoute(JsonRoute):
@@ -102,12 +119,14 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
         TooLarge: it is longer than `most_bytes`; no more than that was kept.
         BadRequest: the client hung up before its end.
     """
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > most_bytes:
-                raise TooLarge
-    except ClientDisconnect:
-        raise BadRequest("The body ended before its end.") from None
-    return bytes(body)
+    body = b""
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise BadRequest("The body ended before its end.")
+        body += message["body"]
+        more = message["more_body"]
+        if len(body) > most_bytes:
+            raise TooLarge
+    return body
