@@ -6,12 +6,11 @@ for any number of processes without a lock.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from stakeline import clock, errors, money
+from stakeline import clock, errors, money, strictjson
 from stakeline.bet_maker.bets import SHOWN, Bet, shown
 from stakeline.bet_maker.tables import bets, cursor, events, users
 
@@ -26,28 +25,30 @@ if TYPE_CHECKING:
 
 _MOST_REPEATS = 3
 
-# The group travels as one JSON parameter, so the statement is the same for any size of group.
+# The group travels as one parameter, or one array a column, so that the statement is the same for
+# any size of group.
+_TYPES = {
+    "bet_id": "text",
+    "user_id": "bigint",
+    "key": "text",
+    "event_id": "text",
+    "amount": "bigint",
+    "asked_coefficient": "bigint",
+    "accept": "text",
+    "placed_at": "bigint",
+    "fix_at": "bigint",
+    "epoch": "text",
+    "token_version": "bigint",
+}
+_FROM_JSON = ", ".join(f"json_extract(value, '$[{n}]') AS {name}" for n, name in enumerate(_TYPES))
+_ARRAYS = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _TYPES.items())
 _GROUP = {
-    "sqlite": """
-WITH asked AS (
-    SELECT json_extract(value, '$[0]') AS bet_id, json_extract(value, '$[1]') AS user_id,
-           json_extract(value, '$[2]') AS key, json_extract(value, '$[3]') AS event_id,
-           json_extract(value, '$[4]') AS amount, json_extract(value, '$[5]') AS asked_coefficient,
-           json_extract(value, '$[6]') AS accept, json_extract(value, '$[7]') AS placed_at,
-           json_extract(value, '$[8]') AS fix_at, json_extract(value, '$[9]') AS epoch,
-           json_extract(value, '$[10]') AS token_version, json_each.key AS n
-    FROM json_each(:asked))
-""",
-    "postgresql": """
-WITH asked AS (
-    SELECT value ->> 0 AS bet_id, CAST(value ->> 1 AS bigint) AS user_id,
-           value ->> 2 AS key, value ->> 3 AS event_id,
-           CAST(value ->> 4 AS bigint) AS amount, CAST(value ->> 5 AS bigint) AS asked_coefficient,
-           value ->> 6 AS accept, CAST(value ->> 7 AS bigint) AS placed_at,
-           CAST(value ->> 8 AS bigint) AS fix_at, value ->> 9 AS epoch,
-           CAST(value ->> 10 AS bigint) AS token_version, n
-    FROM jsonb_array_elements(CAST(:asked AS jsonb)) WITH ORDINALITY AS element (value, n))
-""",
+    "sqlite": f"""
+WITH asked AS (SELECT {_FROM_JSON}, json_each.key AS n FROM json_each(:asked))
+""",  # noqa: S608 - constants
+    "postgresql": f"""
+WITH asked AS (SELECT * FROM unnest({_ARRAYS}) WITH ORDINALITY AS asked ({", ".join(_TYPES)}, n))
+""",  # noqa: S608 - constants
 }
 
 _NAME_EVENTS = f"""
@@ -138,7 +139,7 @@ async def _judge(
     if rooms is not None:
         fresh = [asked for asked in fresh if rooms.known(asked)]
     if fresh:
-        values = {"asked": json.dumps([_as_parameter(asked) for asked in fresh])}
+        values = _parameters(conn.dialect.name, fresh)
         name_events, accept_bets = _STATEMENTS[conn.dialect.name]
         if standalone:
             await conn.execute(name_events, values)
@@ -227,20 +228,26 @@ class _Reasons:
         return None if moved else errors.PriceChanged(coefficient=price)
 
 
-def _as_parameter(asked: Asked) -> list[object]:
-    return [
-        asked.bet_id,
-        asked.user_id,
-        asked.key,
-        asked.event_id,
-        asked.amount,
-        asked.asked_coefficient,
-        asked.accept,
-        asked.stamp.placed_at,
-        asked.stamp.fix_at,
-        asked.stamp.epoch,
-        asked.token_version,
+def _parameters(dialect: str, group: Sequence[Asked]) -> dict[str, object]:
+    rows = [
+        (
+            asked.bet_id,
+            asked.user_id,
+            asked.key,
+            asked.event_id,
+            asked.amount,
+            asked.asked_coefficient,
+            asked.accept,
+            asked.stamp.placed_at,
+            asked.stamp.fix_at,
+            asked.stamp.epoch,
+            asked.token_version,
+        )
+        for asked in group
     ]
+    if dialect == "sqlite":
+        return {"asked": strictjson.dumps(rows).decode()}
+    return dict(zip(_TYPES, zip(*rows, strict=True), strict=True))
 
 
 def _as_bet(asked: Asked, row: sa.Row[Any]) -> Bet:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 from collections import deque
-from dataclasses import dataclass, field
-from itertools import pairwise
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,8 +18,7 @@ from stakeline.bet_maker import acceptance
 from stakeline.errors import Internal, Overloaded, Problem, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator, Sequence
 
     from stakeline.bet_maker.bets import Asked, Bet
     from stakeline.bet_maker.limits import Limits
@@ -28,22 +29,28 @@ log = structlog.get_logger(__name__)
 MOST_IN_GROUP = 1000
 MOST_WAITING = 10_000
 """Bets that may wait; the next ones are told to come back."""
+MOST_WAIT_S = 0.5
+"""How long the first one of them may have waited; then, too, the next ones are told so."""
 ANSWER_S = 2.2
 """How long a bet waits for its answer: a slow group before its own, and its own."""
+_LOOK_S = 0.1
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Request:
     """The bets of one request, which stay together, and where their answers go."""
 
     asked: Sequence[Asked]
-    answered: asyncio.Future[list[Bet | Problem]] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+    answered: asyncio.Future[list[Bet | Problem]]
+    began: float
+
+    def answer(self, answers: list[Bet | Problem]) -> None:
+        if not self.answered.done():  # its caller may have gone, or have been told not to wait
+            self.answered.set_result(answers)
 
 
 class Writer:
-    """Takes bets from requests and accepts them in groups, one transaction after another."""
+    """Takes bets from requests and accepts them in groups, some at a time."""
 
     def __init__(
         self,
@@ -57,6 +64,7 @@ class Writer:
         self._limits = limits
         self._standalone = standalone
         self._waiting: deque[_Request] = deque()
+        self._under_way: list[list[_Request]] = []
         self._count = 0
         self._arrived = asyncio.Event()
         self._groups = Histogram(
@@ -79,26 +87,42 @@ class Writer:
         Raises:
             Overloaded: too many bets wait; none of these was taken.
         """
-        if self._count + len(asked) > MOST_WAITING:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        too_late = self._waiting and now - self._waiting[0].began > MOST_WAIT_S
+        if too_late or self._count + len(asked) > MOST_WAITING:
             raise Overloaded
-        request = _Request(asked)
+        request = _Request(asked, loop.create_future(), now)
         self._waiting.append(request)
         self._count += len(asked)
         self._arrived.set()
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                return await request.answered
-        except TimeoutError:
-            return [Unavailable()] * len(asked)
+        return await request.answered
 
-    def running(self) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
         """Accept what is placed, until the block ends."""
-        return background.running(self._run())
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(background.running(self._look()))
+            for _ in range(self._database.writes_at_once):
+                await stack.enter_async_context(background.running(self._run()))
+            yield
+
+    async def _look(self) -> None:
+        """Answer who has waited for too long; one timer for all costs less than one for each."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            for request in chain(*self._under_way, self._waiting):
+                if loop.time() - request.began > ANSWER_S:
+                    request.answer([Unavailable()] * len(request.asked))
 
     async def _run(self) -> None:
         while True:
-            await self._arrived.wait()
+            while not self._waiting:
+                self._arrived.clear()
+                await self._arrived.wait()
             group = self._next_group()
+            self._under_way.append(group)
             try:
                 answers = await self._commit(_bets_of(group))
             except Unavailable as problem:
@@ -107,14 +131,14 @@ class Writer:
                     group += self._next_group()
                 answers = [problem] * len(_bets_of(group))
                 log.warning("bets not written", bets=len(answers), cause=problem.cause)
-            for answer in answers:
-                self._outcomes.labels(_outcome(answer)).inc()
+            self._under_way.remove(group)
+            for outcome, bets in collections.Counter(map(_outcome, answers)).items():
+                self._outcomes.labels(outcome).inc(bets)
             ends = [0]
             for request in group:
                 ends.append(ends[-1] + len(request.asked))
             for request, (start, end) in zip(group, pairwise(ends), strict=True):
-                if not request.answered.done():  # its caller may have gone
-                    request.answered.set_result(answers[start:end])
+                request.answer(answers[start:end])
 
     def _next_group(self) -> list[_Request]:
         group = [self._waiting.popleft()]
@@ -123,8 +147,6 @@ class Writer:
             group.append(self._waiting.popleft())
             size += len(group[-1].asked)
         self._count -= size
-        if not self._waiting:
-            self._arrived.clear()
         self._groups.observe(size)
         return group
 

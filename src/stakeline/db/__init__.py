@@ -60,6 +60,11 @@ class Database:
         """SQLAlchemy's, for what is not a transaction of ours."""
         return self._connections.engine
 
+    @property
+    def writes_at_once(self) -> int:
+        """How many transactions for writing of one kind are worth having under way at once."""
+        return self._connections.writes_at_once
+
     async def open(self, *, allow_unsafe: bool = False) -> None:
         """Look whether the server will do, before it is used.
 

@@ -79,6 +79,8 @@ class Connections:
         url: as `check` takes it.
     """
 
+    writes_at_once = 2  # while one is on its way to the disk the other is put together
+
     def __init__(self, url: sa.URL) -> None:
         self._url = url
         self.engine = _create_engine(url, prepare=False)

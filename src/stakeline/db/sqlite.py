@@ -50,6 +50,8 @@ class Connections:
         OSError: the file cannot be opened as a database.
     """
 
+    writes_at_once = 1
+
     def __init__(self, url: sa.URL) -> None:
         self.engine = _create_engine(url)
         self._turn = asyncio.Lock()

@@ -136,6 +136,8 @@ def create(
         lifespan=lifespan,
         openapi_url=None,  # a route of its own, below
         redirect_slashes=False,
+        # It would ask the environment three times a request whether it is wanted.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         generate_unique_id_function=documenting.operation_id,
         responses=problems.PROBLEMS,
         # Beside the schema itself, so that "Try it out" asks at the address the page came from,
