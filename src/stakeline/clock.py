@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 US_PER_S = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -67,4 +68,10 @@ def _bounded(at: int) -> int:
 
 def text(at: int) -> str:
     """The instant in RFC 3339 with `Z`; microseconds only where there are any."""
-    return (_EPOCH + timedelta(microseconds=at)).isoformat()[:-6] + "Z"
+    seconds, us = divmod(at, US_PER_S)
+    return f"{_second(seconds)}.{us:06}Z" if us else f"{_second(seconds)}Z"
+
+
+@lru_cache(maxsize=1000)  # instants that are told come close to one another
+def _second(at_s: int) -> str:
+    return (_EPOCH + timedelta(seconds=at_s)).isoformat()[:-6]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import secrets
 
@@ -85,7 +86,9 @@ def new_bet_id(placed_at: int) -> str:
     Args:
         placed_at: microseconds since 1970 in UTC.
     """
-    return _uuid7(placed_at, secrets.randbits(62))
+    # Nobody gets at a bet by guessing its id, so this need not be unguessable, only unlike others;
+    # a process that is forked draws others, too.
+    return _uuid7(placed_at, random.getrandbits(62))
 
 
 def first_bet_id(placed_at: int) -> str:
@@ -98,8 +101,8 @@ def placed_ms(bet_id: str) -> int:
     return int(bet_id[:8] + bet_id[9:13], 16)
 
 
-def _uuid7(at: int, random: int) -> str:
+def _uuid7(at: int, last_bits: int) -> str:
     ms, us = divmod(at, 1000)
-    number = ms << 80 | 0x7 << 76 | (us * 4096 // 1000) << 64 | 0b10 << 62 | random
+    number = ms << 80 | 0x7 << 76 | (us * 4096 // 1000) << 64 | 0b10 << 62 | last_bits
     digits = f"{number:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -33,7 +33,9 @@ def loads(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
     """
     try:
         value = _read(data.decode())
-        _measure(value, MAX_DEPTH)
+        # Without an escape there is no half of a pair, and without so many brackets no such depth.
+        if b"\\u" in data or data.count(b"{") + data.count(b"[") > MAX_DEPTH:
+            _measure(value, MAX_DEPTH)
     except RecursionError:
         raise MalformedJson("The body is nested more than 16 levels deep.") from None
     except UnicodeError:

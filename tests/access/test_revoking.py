@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from stakeline.auth import Principal
 from stakeline.bet_maker import acceptance, bets, users
+from stakeline.bet_maker.limits import Limits
 from stakeline.bet_maker.tables import users as table
 from stakeline.errors import Unauthenticated
 from tests.access.house import BETS, PASSWORD, bearer
@@ -195,8 +196,10 @@ async def test_who_revokes_waits_for_bets_that_are_being_accepted(tmp_path: Path
     """Their commit comes before the revocation's answer."""
     async with one_user(tmp_path) as (replica, who):
         async with replica.database.write() as conn:
-            (bet,) = await acceptance.accept(conn, [bet_by(who)], standalone=False)
-            assert isinstance(bet, bets.Bet)
+            inserted, _ = await acceptance.insert_within(
+                conn, [bet_by(who)], Limits(), standalone=False
+            )
+            assert len(inserted) == 1
             revoking = asyncio.create_task(end(replica, who))
             await asyncio.sleep(0.3)
             assert not revoking.done()

@@ -100,8 +100,7 @@ class Replica:
 
     async def place(self, *group: Asked, limits: Limits | None = None) -> list[Bet | Problem]:
         """What comes of a group of bets."""
-        async with self.database.write() as conn:
-            return await acceptance.accept(conn, group, standalone=False, limits=limits)
+        return await acceptance.accept(self.database, group, standalone=False, limits=limits)
 
     async def place_one(self, event_id: str = "derby", /, **fields: Any) -> Bet:  # noqa: ANN401
         """A bet that is accepted."""

@@ -76,9 +76,8 @@ class House:
 
     async def place(self, asked: Asked) -> Bet | Problem:
         """What comes of a bet."""
-        async with self._theirs.write() as conn:
-            (answer,) = await acceptance.accept(conn, [asked], standalone=False)
-            return answer
+        (answer,) = await acceptance.accept(self._theirs, [asked], standalone=False)
+        return answer
 
     async def events(self) -> Sequence[Event]:
         """The line."""

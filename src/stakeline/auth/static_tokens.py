@@ -42,6 +42,8 @@ class StaticTokens:
 
     def find(self, token: str) -> Principal | None:
         """Whose token this is, told in the same time whichever it is; None if nobody's."""
+        if not self._known:
+            return None
         digest = _digest(token)
         found = None
         for known, principal in self._known:

@@ -6,27 +6,31 @@ for any number of processes without a lock.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from stakeline import clock, errors, money, strictjson
+from stakeline import clock, db, errors, money, strictjson
 from stakeline.bet_maker.bets import SHOWN, Bet, shown
 from stakeline.bet_maker.tables import bets, cursor, events, users
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from stakeline.bet_maker.bets import Asked
     from stakeline.bet_maker.limits import Limits
+    from stakeline.db import Database
     from stakeline.errors import Problem
+
+    Accepted = dict[str, tuple[int | None, int]]
+    """The coefficient given, and the event's version, by the ids of the bets that were inserted."""
 
 _MOST_REPEATS = 3
 
-# The group travels as one parameter, or one array a column, so that the statement is the same for
-# any size of group.
+# The group travels as one JSON parameter, so the statement is the same for any size of group.
 _TYPES = {
     "bet_id": "text",
     "user_id": "bigint",
@@ -40,14 +44,16 @@ _TYPES = {
     "epoch": "text",
     "token_version": "bigint",
 }
-_FROM_JSON = ", ".join(f"json_extract(value, '$[{n}]') AS {name}" for n, name in enumerate(_TYPES))
-_ARRAYS = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _TYPES.items())
+_EXTRACTED = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in _TYPES)
+_TYPED = ", ".join(f"{name} {kind}" for name, kind in _TYPES.items())
 _GROUP = {
     "sqlite": f"""
-WITH asked AS (SELECT {_FROM_JSON}, json_each.key AS n FROM json_each(:asked))
+WITH asked AS (SELECT {_EXTRACTED}, json_each.key AS n FROM json_each(?))
 """,  # noqa: S608 - constants
     "postgresql": f"""
-WITH asked AS (SELECT * FROM unnest({_ARRAYS}) WITH ORDINALITY AS asked ({", ".join(_TYPES)}, n))
+WITH asked AS (
+    SELECT * FROM ROWS FROM (json_to_recordset($1) AS ({_TYPED})) WITH ORDINALITY
+    AS asked ({", ".join(_TYPES)}, n))
 """,  # noqa: S608 - constants
 }
 
@@ -85,17 +91,17 @@ RETURNING bet_id, coefficient, event_version
 # Who revokes a token waits until the bets that it has placed are on disk, or one could be accepted
 # after they were told that none will be. With SQLite whoever writes is alone anyway.
 _LOCKING = {"sqlite": "", "postgresql": "FOR SHARE OF users"}
-_STATEMENTS = {
+_STATEMENTS: dict[str, tuple[str, str]] = {
     dialect: (
-        sa.text(group + _NAME_EVENTS),
-        sa.text(group + _ACCEPT.format(locking=_LOCKING[dialect])),
+        group + _NAME_EVENTS,
+        group + _ACCEPT.format(locking=_LOCKING[dialect]),
     )
     for dialect, group in _GROUP.items()
 }
 
 
 async def accept(
-    conn: AsyncConnection,
+    database: Database,
     group: Sequence[Asked],
     *,
     standalone: bool,
@@ -105,13 +111,16 @@ async def accept(
 
     A key that was used before answers with its bet (`replayed`) or refuses, whatever the state of
     the feed; so does the later one of two equal keys in the group.
+
+    Raises:
+        Unavailable: the database has not said whether it took any.
     """
-    answers = await _judge(conn, group, limits, standalone=standalone)
+    answers = await _judge(database, group, limits, standalone=standalone)
     for _ in range(_MOST_REPEATS):
         moved = [n for n, answer in enumerate(answers) if answer is None]
         if not moved:
             break
-        again = await _judge(conn, [group[n] for n in moved], limits, standalone=standalone)
+        again = await _judge(database, [group[n] for n in moved], limits, standalone=standalone)
         for n, answer in zip(moved, again, strict=True):
             answers[n] = answer
     moved_on = "The line changed while the bet was judged; repeat the request with its key."
@@ -129,32 +138,63 @@ async def repeated(conn: AsyncConnection, asked: Sequence[Asked]) -> bool:
 
 
 async def _judge(
-    conn: AsyncConnection, group: Sequence[Asked], limits: Limits | None, *, standalone: bool
+    database: Database, group: Sequence[Asked], limits: Limits | None, *, standalone: bool
 ) -> list[Bet | Problem | None]:
     """Each one's answer; None where the line changed meanwhile, so that there is none."""
     fresh = [asked for asked in group if asked.stamp.fresh]
-    accepted: dict[str, sa.Row[Any]] = {}
+    accepted: Accepted = {}
     refused: dict[str, errors.LimitExceeded] = {}
-    rooms = await limits.lock(conn, fresh) if limits is not None and fresh else None
-    if rooms is not None:
-        fresh = [asked for asked in fresh if rooms.known(asked)]
-    if fresh:
-        values = _parameters(conn.dialect.name, fresh)
-        name_events, accept_bets = _STATEMENTS[conn.dialect.name]
-        if standalone:
-            await conn.execute(name_events, values)
-        accepted = {row.bet_id: row for row in await conn.execute(accept_bets, values)}
-    if rooms is not None:
-        prices = {bet_id: row.coefficient for bet_id, row in accepted.items()}
-        refused = await rooms.take(conn, fresh, prices)
+    if fresh and limits is None:
+        write, engine = database.write_alone, database.engine
+        accepted = await _insert(write, engine.dialect.name, fresh, standalone=standalone)
+    elif fresh and limits is not None:
+        accepted, refused = await database.attempt(
+            lambda conn: insert_within(conn, fresh, limits, standalone=standalone)
+        )
     left = [asked for asked in group if asked.bet_id not in accepted]
-    reasons = await _Reasons.look_up(conn, left) if left else None
+    answers: dict[str, Bet | Problem | None] = {}
+    if left:
+        async with database.read() as conn:
+            reasons = await _Reasons.look_up(conn, left)
+        answers = {asked.bet_id: reasons.of(asked) for asked in left}
     return [
-        reasons.of(asked)
-        if reasons is not None and asked.bet_id not in accepted
-        else refused.get(asked.bet_id) or _as_bet(asked, accepted[asked.bet_id])
+        answers[asked.bet_id]
+        if asked.bet_id not in accepted
+        else refused.get(asked.bet_id) or _as_bet(asked, *accepted[asked.bet_id])
         for asked in group
     ]
+
+
+async def insert_within(
+    conn: AsyncConnection, group: Sequence[Asked], limits: Limits, *, standalone: bool
+) -> tuple[Accepted, dict[str, errors.LimitExceeded]]:
+    """Insert the bets of a group that can be, in a transaction; those of them refused by a limit.
+
+    The latter are removed again within it.
+    """
+    rooms = await limits.lock(conn, group)
+    known = [asked for asked in group if rooms.known(asked)]
+    if not known:
+        return {}, {}
+    write = partial(db.fetch, conn)
+    accepted = await _insert(write, conn.dialect.name, known, standalone=standalone)
+    prices = {bet_id: coefficient for bet_id, (coefficient, _) in accepted.items()}
+    return accepted, await rooms.take(conn, known, prices)
+
+
+async def _insert(
+    write: Callable[[str, str], Awaitable[Sequence[Sequence[Any]]]],
+    dialect: str,
+    group: Sequence[Asked],
+    *,
+    standalone: bool,
+) -> Accepted:
+    name_events, accept_bets = _STATEMENTS[dialect]
+    parameter = strictjson.dumps([_as_parameter(asked) for asked in group]).decode()
+    if standalone:
+        await write(name_events, parameter)
+    rows = await write(accept_bets, parameter)
+    return {bet_id: (coefficient, version) for bet_id, coefficient, version in rows}
 
 
 class _Reasons:
@@ -222,42 +262,36 @@ class _Reasons:
         ):
             return errors.BettingClosed()
         # Perhaps nothing speaks against it now: the event came, or its price came back, between
-        # the two statements, each of which sees what was committed before it (not so on SQLite).
+        # the two statements, each of which sees what was committed before it.
         moved = asked.takes(event.coefficient)
         price = money.decimal(event.coefficient)
         return None if moved else errors.PriceChanged(coefficient=price)
 
 
-def _parameters(dialect: str, group: Sequence[Asked]) -> dict[str, object]:
-    rows = [
-        (
-            asked.bet_id,
-            asked.user_id,
-            asked.key,
-            asked.event_id,
-            asked.amount,
-            asked.asked_coefficient,
-            asked.accept,
-            asked.stamp.placed_at,
-            asked.stamp.fix_at,
-            asked.stamp.epoch,
-            asked.token_version,
-        )
-        for asked in group
-    ]
-    if dialect == "sqlite":
-        return {"asked": strictjson.dumps(rows).decode()}
-    return dict(zip(_TYPES, zip(*rows, strict=True), strict=True))
+def _as_parameter(asked: Asked) -> dict[str, object]:
+    return {
+        "bet_id": asked.bet_id,
+        "user_id": asked.user_id,
+        "key": asked.key,
+        "event_id": asked.event_id,
+        "amount": asked.amount,
+        "asked_coefficient": asked.asked_coefficient,
+        "accept": asked.accept,
+        "placed_at": asked.stamp.placed_at,
+        "fix_at": asked.stamp.fix_at,
+        "epoch": asked.stamp.epoch,
+        "token_version": asked.token_version,
+    }
 
 
-def _as_bet(asked: Asked, row: sa.Row[Any]) -> Bet:
+def _as_bet(asked: Asked, coefficient: int | None, event_version: int) -> Bet:
     return Bet(
         bet_id=asked.bet_id,
         event_id=asked.event_id,
         amount=asked.amount,
-        coefficient=row.coefficient,
+        coefficient=coefficient,
         status="PENDING",
         placed_at=asked.stamp.placed_at,
-        event_version=row.event_version,
+        event_version=event_version,
         user_id=asked.user_id,
     )

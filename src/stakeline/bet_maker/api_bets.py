@@ -31,7 +31,7 @@ from stakeline.bet_maker.bodies import (
     users_bet_body,
 )
 from stakeline.bet_maker.standalone import Standalone
-from stakeline.web import problems
+from stakeline.web import headers, problems
 from stakeline.web.application import json_response
 from stakeline.web.documenting import LOCATION, answer, header, link
 from stakeline.web.guarding import BY_PASSWORD, may
@@ -58,7 +58,7 @@ def key_of(request: Request) -> str | None:
     Raises:
         InvalidRequest: it is malformed, or there are two that differ.
     """
-    keys = set(request.headers.getlist("idempotency-key"))
+    keys = set(headers.given(request.scope, b"idempotency-key"))
     if not keys:
         return None
     try:
@@ -118,10 +118,10 @@ async def place_bet(
     (outcome,) = await desk.writer.place([asked])
     if isinstance(outcome, errors.Problem):
         raise outcome
-    headers = location(request, f"bets/{outcome.bet_id}")
+    said = location(request, f"bets/{outcome.bet_id}")
     if outcome.replayed:
-        headers["Idempotent-Replayed"] = "true"
-    return json_response(bet_body(outcome), HTTPStatus.CREATED, headers)
+        said["Idempotent-Replayed"] = "true"
+    return json_response(bet_body(outcome), HTTPStatus.CREATED, said)
 
 
 @large_router.post("/bets/batch", response_model=BatchAnswer)

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
     from stakeline.contract import EventStatus
 
+# These are made for every bet, and `frozen` would make that take three times as long.
 Accept = Literal["exact", "better", "any"]
 BetStatus = Literal["PENDING", "WON", "LOST", "VOID"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stamp:
     """When a bet was placed, told by line-provider's clock, in microseconds.
 
@@ -40,7 +41,7 @@ class Stamp:
     fresh: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asked:
     """A bet that a user asked for; amount in cents, coefficient in hundredths.
 
@@ -74,7 +75,7 @@ class Asked:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Bet:
     """A bet as its user sees it; money in cents, the coefficient in hundredths."""
 
@@ -98,8 +99,9 @@ class Bet:
         """What it returned; None while pending, and where no coefficient is known."""
         if self.coefficient is None:
             return None
-        won = self.potential_payout
-        return {"PENDING": None, "WON": won, "LOST": 0, "VOID": self.amount}[self.status]
+        if self.status == "PENDING":
+            return None
+        return {"WON": self.potential_payout, "LOST": 0, "VOID": self.amount}[self.status]
 
 
 def bet_status(placed_at: int, event_status: EventStatus, closed_at: int) -> BetStatus:

@@ -153,10 +153,8 @@ class Writer:
     async def _commit(self, asked: Sequence[Asked]) -> list[Bet | Problem]:
         """The answers of one transaction; if the data broke it, of one transaction a bet."""
         try:
-            return await self._database.attempt(
-                lambda conn: acceptance.accept(
-                    conn, asked, standalone=self._standalone, limits=self._limits
-                )
+            return await acceptance.accept(
+                self._database, asked, standalone=self._standalone, limits=self._limits
             )
         except Unavailable:
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
@@ -17,7 +17,7 @@ from stakeline.db.unfit import UnfitDatabase, UnsafeDurability
 from stakeline.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -117,11 +117,37 @@ class Database:
         Raises:
             Unavailable: as `write`, or it collided four times.
         """
+
+        async def act_within(left_s: float) -> T:
+            async with self.write(left_s) as conn:
+                return await act(conn)
+
+        return await self._attempt(act_within)
+
+    async def write_alone(self, statement: str, parameter: str) -> Sequence[Sequence[Any]]:
+        """The rows of a statement that writes and is a transaction by itself, tried again likewise.
+
+        It goes straight to the driver, with one round trip.
+
+        Args:
+            statement: in the engine's own words, with one parameter in its own form.
+            parameter: what it stands for.
+
+        Raises:
+            Unavailable: as `attempt`; it may have been written.
+        """
+
+        async def write_within(left_s: float) -> Sequence[Sequence[Any]]:
+            async with _unavailable_as_such():
+                return await self._connections.write_alone(statement, parameter, left_s)
+
+        return await self._attempt(write_within)
+
+    async def _attempt(self, act_within: Callable[[float], Awaitable[T]]) -> T:
         ends = clock.steady() + int(WHOLE_S * clock.US_PER_S)
         for pause_s in (*_PAUSES_S, None):
             try:
-                async with self.write((ends - clock.steady()) / clock.US_PER_S) as conn:
-                    return await act(conn)
+                return await act_within((ends - clock.steady()) / clock.US_PER_S)
             except Unavailable as problem:
                 if pause_s is None or _state(problem.__cause__) not in postgresql.COLLISIONS:
                     raise
@@ -153,6 +179,12 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+async def fetch(conn: AsyncConnection, statement: str, parameter: str) -> Sequence[Sequence[Any]]:
+    """The rows of a statement within a transaction, straight from the driver; see `write_alone`."""
+    fetched = sqlite.fetch if conn.dialect.name == "sqlite" else postgresql.fetch
+    return await fetched(conn, statement, parameter)
 
 
 async def now(conn: AsyncConnection) -> int:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from stakeline.db.unfit import UnfitDatabase, UnsafeDurability
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from sqlalchemy.engine import ExceptionContext
 
@@ -125,6 +126,35 @@ class Connections:
             if ends_at is None:
                 await conn.execute(_NO_LIMITS)
             yield conn
+
+    async def write_alone(
+        self, statement: str, parameter: str, within_s: float
+    ) -> Sequence[Sequence[Any]]:
+        """The rows of one statement that is a transaction by itself.
+
+        It needs none of a transaction's limits: the server ends it without this process.
+        """
+        async with self.transaction(write=False, within_s=within_s) as conn:
+            return await fetch(conn, statement, parameter)
+
+
+async def fetch(conn: AsyncConnection, statement: str, parameter: str) -> Sequence[Sequence[Any]]:
+    """The rows of a statement, whose parameter is `$1`, straight from the driver.
+
+    Raises:
+        DBAPIError: as SQLAlchemy raises it.
+    """
+    driver = (await conn.get_raw_connection()).driver_connection
+    assert driver is not None  # noqa: S101 - it is connected
+    try:
+        rows: Sequence[Sequence[Any]] = await driver.fetch(statement, parameter)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        if not is_own_fault(state := getattr(error, "sqlstate", None) or "") and (
+            state not in COLLISIONS
+        ):
+            await conn.invalidate()  # it may be gone, or lead to a standby
+        raise DBAPIError.instance(statement, None, error, Exception) from error
+    return rows
 
 
 @asynccontextmanager

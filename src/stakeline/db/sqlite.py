@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from stakeline import clock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     import sqlalchemy as sa
     from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -75,17 +76,50 @@ class Connections:
             async with self.engine.connect() as conn:
                 yield conn
             return
+        async with self._turn_to_write() as left_s, self.engine.connect() as conn:
+            await conn.execution_options(stakeline_waits_s=left_s)
+            async with conn.begin():
+                yield conn
+
+    async def write_alone(
+        self,
+        statement: str,
+        parameter: str,
+        within_s: float,  # noqa: ARG002 - only waiting for others is limited
+    ) -> Sequence[Sequence[Any]]:
+        """The rows of one statement that is a transaction by itself."""
+        async with self._turn_to_write() as left_s, self.engine.connect() as conn:
+            known = (await conn.get_raw_connection()).info
+            if known.get("waits_s") != left_s:
+                await fetch(conn, f"PRAGMA busy_timeout = {left_s * 1000:.0f}")
+                known["waits_s"] = left_s
+            return await fetch(conn, statement, parameter)
+
+    @asynccontextmanager
+    async def _turn_to_write(self) -> AsyncIterator[float]:
+        """This process's turn to write, with the seconds that it may wait for other processes."""
         began = clock.steady()
         async with asyncio.timeout(BUSY_S):
             await self._turn.acquire()
-        waited_s = (clock.steady() - began) / clock.US_PER_S
         try:
-            async with self.engine.connect() as conn:
-                await conn.execution_options(stakeline_waits_s=_left_s(waited_s))
-                async with conn.begin():
-                    yield conn
+            yield _left_s((clock.steady() - began) / clock.US_PER_S)
         finally:
             self._turn.release()
+
+
+async def fetch(conn: AsyncConnection, statement: str, *parameters: str) -> Sequence[Sequence[Any]]:
+    """The rows of a statement, whose parameter is `?`, straight from the driver: one turn of it.
+
+    Raises:
+        DBAPIError: as SQLAlchemy raises it.
+    """
+    driver = (await conn.get_raw_connection()).driver_connection
+    assert driver is not None  # noqa: S101 - it is connected
+    try:
+        rows: Sequence[Sequence[Any]] = await driver.execute_fetchall(statement, parameters)
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(statement, None, error, sqlite3.Error) from error
+    return rows
 
 
 async def now(_: AsyncConnection) -> int:

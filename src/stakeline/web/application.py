@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from fastapi import params
     from fastapi.openapi.models import HTTPBearer, OAuth2
     from prometheus_client import CollectorRegistry
-    from starlette.types import StatelessLifespan
+    from starlette.types import ASGIApp, StatelessLifespan
 
     from stakeline.outside import Outside, Visible
 
@@ -69,14 +71,39 @@ def json_response(
     value: object, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     """The value as JSON, Decimals as exact numbers."""
-    return Response(strictjson.dumps(value), status, headers, media_type="application/json")
+    return Json(strictjson.dumps(value), status, headers or {})
+
+
+class Json(Response):
+    """A JSON text, whose headers are put together in a third of Starlette's time."""
+
+    def __init__(self, body: bytes, status: int, headers: dict[str, str]) -> None:
+        self.body, self.status_code, self.background = body, status, None
+        self.raw_headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            *((name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()),
+        ]
 
 
 class _Service(FastAPI):
-    """In its document the bounds of whole numbers are whole.
+    """A service's own layers, outermost first, around FastAPI's routes.
 
-    FastAPI makes floats of them, and no float is the largest id.
+    In its document the bounds of whole numbers are whole: FastAPI makes floats of them, and no
+    float is the largest id.
     """
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The layers, without those of FastAPI's that have nothing to do here.
+
+        `Observing` answers what nobody caught, bodies are limited as they are read, and nobody asks
+        for traces; each layer costs every request its time.
+        """
+        app: ASGIApp = AsyncExitStackMiddleware(self.router)
+        app = ExceptionMiddleware(app, self.exception_handlers)
+        for layer in reversed(self.user_middleware):
+            app = layer.cls(app, *layer.args, **layer.kwargs)
+        return app
 
     def openapi(self) -> dict[str, Any]:
         """The document, made once."""

@@ -10,6 +10,7 @@ from fastapi.security.base import SecurityBase
 
 from stakeline.auth import Admission, Principal, Role  # noqa: TC001 - FastAPI reads annotations
 from stakeline.errors import Forbidden, Unauthenticated
+from stakeline.web import headers
 
 STATIC = HTTPBearer(description="A static token, or one that bet-maker's POST /token gave.")
 BY_PASSWORD = OAuth2(
@@ -71,7 +72,7 @@ def token_of(request: Request) -> str | None:
     Raises:
         Unauthenticated: what came is no bearer token, or there are two.
     """
-    given = request.headers.getlist("authorization")
+    given = headers.given(request.scope, b"authorization")
     if not given:
         return None
     scheme, _, token = given[0].partition(" ")

@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from starlette.types import Scope
+
 Headers = tuple[tuple[bytes, bytes], ...]
 
 _POLICY = b"content-security-policy"
 _ALL: Headers = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 _NO_PAGE: Headers = (*_ALL, (_POLICY, b"default-src 'none'; frame-ancestors 'none'"))
 _TLS: Headers = ((b"strict-transport-security", b"max-age=31536000"),)
+
+
+def given(scope: Scope, name: bytes) -> list[str]:
+    """The values of a request's headers of this name, which is in lower case."""
+    return [value.decode("latin-1") for known, value in scope["headers"] if known == name]
 
 
 def security(own: Iterable[tuple[bytes, bytes]] = (), *, over_tls: bool = False) -> Headers:
@@ -22,5 +29,8 @@ def security(own: Iterable[tuple[bytes, bytes]] = (), *, over_tls: bool = False)
         own: the answer's headers: a page has a Content-Security-Policy of its own.
         over_tls: whether the client came by https, and had better do so for the next year, too.
     """
-    added = _ALL if any(name == _POLICY for name, _ in own) else _NO_PAGE
+    added = _NO_PAGE
+    for name, _ in own:
+        if name == _POLICY:
+            added = _ALL
     return added + _TLS if over_tls else added

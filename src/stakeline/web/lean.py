@@ -39,7 +39,6 @@ class LeanRoute(JsonRoute):
         super().__init__(*args, **kwargs)
         asked = self.dependant
         self._request = asked.request_param_name
-        self._guards = self.guards
         self._told: list[tuple[str, Callable[[Request], Any]]] = [
             (each.name, each.call)  # type: ignore[misc] # it has both
             for each in asked.dependencies
@@ -63,13 +62,15 @@ class LeanRoute(JsonRoute):
 
     async def _call(self, request: Request) -> Response:
         given: dict[str, Any] = {}
-        value = (await self.read(request)).value if self._body else None
-        for name, guard in self._guards.items():
+        if self._body:
+            _, value = await self.read(request)
+        for name, guard in self.guards.items():
             given[name] = await guard(request)
         for name, tell in self._told:
             given[name] = tell(request)
         if self._query:
-            given |= self._read_query(request) if request.url.query else self._unasked
+            asked = request.scope["query_string"]
+            given |= self._read_query(request) if asked else self._unasked
         for name, model in self._body:
             try:
                 given[name] = model.model_validate(value)

@@ -52,6 +52,10 @@ class Protocol(HttpToolsProtocol):
     _unread = 0
     _active: RequestResponseCycle | None = None
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # TCP
+        """Begin a connection."""
+        super().connection_made(_Joining(transport, self.loop))  # type: ignore[arg-type] # all of it
+
     def look(self) -> None:
         """Note that half a second has gone by, and end what has taken too long."""
         self._looks += 1
@@ -183,6 +187,45 @@ class Protocol(HttpToolsProtocol):
         lines += [b"connection: close", b"", body]
         self.transport.write(b"\r\n".join(lines))
         self.hang_up()
+
+
+class _Joining:
+    """A transport that sends a head and its body as one: each system call costs as much as a route.
+
+    What is written is sent with what is written next, or when the loop turns.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._held = b""
+        self.is_closing = transport.is_closing
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a transport has
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send it soon."""
+        if self._held:
+            self._transport.write(self._held + data)
+            self._held = b""
+        else:
+            self._held = data
+            self._loop.call_soon(self._flush)
+
+    def write_eof(self) -> None:
+        """Send what is left, and no more."""
+        self._flush()
+        self._transport.write_eof()
+
+    def close(self) -> None:
+        """Send what is left, and close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._held:
+            self._transport.write(self._held)
+            self._held = b""
 
 
 class _Ending:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
@@ -13,6 +13,7 @@ from starlette.routing import Match
 
 from stakeline import strictjson
 from stakeline.errors import BadRequest, Problem, TooLarge, UnsupportedMediaType
+from stakeline.web import headers
 from stakeline.web.guarding import Guard
 
 if TYPE_CHECKING:
@@ -27,22 +28,15 @@ _OF_THE_REQUEST = {400, 413, 415, 422}
 
 
 class JsonRequest(Request):
-    """A request whose body has been read, once, by Stakeline's own rules.
+    """A request whose body has been read, once, by Stakeline's own rules."""
 
-    Raises:
-        MalformedJson: the body is no JSON that `strictjson` takes.
-    """
-
-    def __init__(self, request: Request, body: bytes) -> None:
+    def __init__(self, request: Request, body: bytes, value: object) -> None:
         super().__init__(request.scope, request.receive)
-        self._body = body
-        value = strictjson.loads(body)
-        # pydantic would look for the fields of a body among the attributes of a bare Number.
-        self.value = value.text if isinstance(value, strictjson.Number) else value
+        self._body, self._value = body, value
 
     async def json(self) -> Any:  # noqa: ANN401 - any JSON value
         """The body's value, its numbers as `strictjson.Number`."""
-        return self.value
+        return self._value
 
 
 class JsonRoute(APIRoute):
@@ -67,28 +61,31 @@ class JsonRoute(APIRoute):
 
         async def handle_json(request: Request) -> Response:
             # Read here, since FastAPI would turn our problem into one of its own.
-            return await handle(await self.read(request))
+            return await handle(JsonRequest(request, *await self.read(request)))
 
         return partial(self.guarded, handle_json)
 
-    @property
+    @cached_property
     def guards(self) -> dict[str, Guard]:
         """Who may call it, by the parameters that tell the function who did."""
         found = self.dependant.dependencies
         return {each.name or "": each.call for each in found if isinstance(each.call, Guard)}
 
-    async def read(self, request: Request) -> JsonRequest:
-        """The request with its body.
+    async def read(self, request: Request) -> tuple[bytes, Any]:
+        """The request's body, and its value, numbers as `strictjson.Number`.
 
         Raises:
             UnsupportedMediaType: it is not sent as JSON.
             TooLarge: it is longer than `most_bytes`.
             MalformedJson: it is no JSON that `strictjson` takes.
         """
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != "application/json":
+        media_type = next(iter(headers.given(request.scope, b"content-type")), "")
+        if media_type.partition(";")[0].strip().lower() != "application/json":
             raise UnsupportedMediaType
-        return JsonRequest(request, await read_body(request, self.most_bytes))
+        body = await read_body(request, self.most_bytes)
+        value = strictjson.loads(body)
+        # pydantic would look for the fields of a body among the attributes of a bare Number.
+        return body, value.text if isinstance(value, strictjson.Number) else value
 
     async def guarded(
         self, handle: Callable[[Request], Awaitable[Response]], request: Request
