@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 MAX_AMOUNT = 99_999_999_999
 """The largest amount, in cents: 999,999,999.99."""
@@ -33,6 +34,7 @@ def parse_hundredths(text: str, most: int) -> int:
     return hundredths
 
 
+@lru_cache(maxsize=10_000)  # prices and stakes are often the same
 def decimal(hundredths: int) -> Decimal:
     """The exact two-decimal number: 1050 is `Decimal('10.50')`."""
     return Decimal(hundredths).scaleb(-2)

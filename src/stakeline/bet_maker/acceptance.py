@@ -6,14 +6,15 @@ for any number of processes without a lock.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from stakeline import clock, db, errors, money, strictjson
-from stakeline.bet_maker.bets import SHOWN, Bet, shown
-from stakeline.bet_maker.tables import bets, cursor, events, users
+from stakeline import clock, errors, strictjson
+from stakeline.bet_maker.bets import Bet
+from stakeline.bet_maker.reasons import Reasons
+from stakeline.bet_maker.tables import bets
+from stakeline.db import QUICK_S
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -154,9 +155,13 @@ async def _judge(
     left = [asked for asked in group if asked.bet_id not in accepted]
     answers: dict[str, Bet | Problem | None] = {}
     if left:
-        async with database.read() as conn:
-            reasons = await _Reasons.look_up(conn, left)
-        answers = {asked.bet_id: reasons.of(asked) for asked in left}
+        try:
+            async with database.read(QUICK_S) as conn:
+                reasons = await Reasons.look_up(conn, left)
+        except errors.Unavailable as problem:  # those that were accepted are all the same
+            answers = {asked.bet_id: problem for asked in left}
+        else:
+            answers = {asked.bet_id: reasons.of(asked) for asked in left}
     return [
         answers[asked.bet_id]
         if asked.bet_id not in accepted
@@ -176,7 +181,10 @@ async def insert_within(
     known = [asked for asked in group if rooms.known(asked)]
     if not known:
         return {}, {}
-    write = partial(db.fetch, conn)
+
+    async def write(statement: str, parameter: str) -> Sequence[Sequence[Any]]:
+        return (await conn.exec_driver_sql(statement, (parameter,))).all()
+
     accepted = await _insert(write, conn.dialect.name, known, standalone=standalone)
     prices = {bet_id: coefficient for bet_id, (coefficient, _) in accepted.items()}
     return accepted, await rooms.take(conn, known, prices)
@@ -195,77 +203,6 @@ async def _insert(
         await write(name_events, parameter)
     rows = await write(accept_bets, parameter)
     return {bet_id: (coefficient, version) for bet_id, coefficient, version in rows}
-
-
-class _Reasons:
-    """Why bets were not accepted.
-
-    Looked up in statements of their own, after the one that accepts: that one could not see what a
-    rival had committed meanwhile.
-    """
-
-    def __init__(
-        self,
-        tokens: set[tuple[int, int]],
-        epoch: str | None,
-        by_key: dict[tuple[int, str], Any],
-        by_event: dict[str, Any],
-    ) -> None:
-        self._tokens = tokens
-        self._epoch = epoch
-        self._by_key = by_key
-        self._by_event = by_event
-
-    @classmethod
-    async def look_up(cls, conn: AsyncConnection, left: Sequence[Asked]) -> _Reasons:
-        theirs = sa.select(users.c.user_id, users.c.token_version).where(
-            users.c.user_id.in_({asked.user_id for asked in left}), users.c.active == 1
-        )
-        tokens = {(row.user_id, row.token_version) for row in await conn.execute(theirs)}
-        keys = [(asked.user_id, asked.key) for asked in left if asked.key is not None]
-        by_key: dict[tuple[int, str], Any] = {}
-        if keys:
-            query = SHOWN.add_columns(bets.c.key, bets.c.asked_coefficient, bets.c.accept).where(
-                sa.tuple_(bets.c.user_id, bets.c.key).in_(keys)
-            )
-            by_key = {(row.user_id, row.key): row for row in await conn.execute(query)}
-        asked_for = events.c.event_id.in_({asked.event_id for asked in left})
-        # One statement, or a resync between two would make every event look closed.
-        state = sa.select(cursor.c.epoch.label("followed"), events).select_from(
-            cursor.outerjoin(events, asked_for)
-        )
-        rows = (await conn.execute(state)).all()
-        known = {row.event_id: row for row in rows if row.event_id is not None}
-        return cls(tokens, rows[0].followed, by_key, known)
-
-    def of(self, asked: Asked) -> Bet | Problem | None:
-        if (asked.user_id, asked.token_version) not in self._tokens:
-            return errors.Unauthenticated()
-        bet = None if asked.key is None else self._by_key.get((asked.user_id, asked.key))
-        if bet is None:
-            return self._of_new(asked)
-        if not asked.same_body(bet):
-            return errors.IdempotencyKeyReused()
-        return shown(bet._mapping, replayed=True)  # noqa: SLF001 - SQLAlchemy's public name
-
-    def _of_new(self, asked: Asked) -> Problem | None:
-        if not asked.stamp.fresh or asked.stamp.epoch != self._epoch:
-            return errors.FeedStale()
-        event = self._by_event.get(asked.event_id)
-        if event is None:
-            return errors.EventNotFound()
-        if (
-            event.epoch != self._epoch
-            or event.frozen
-            or event.status != "NEW"
-            or asked.stamp.placed_at >= event.closed_at
-        ):
-            return errors.BettingClosed()
-        # Perhaps nothing speaks against it now: the event came, or its price came back, between
-        # the two statements, each of which sees what was committed before it.
-        moved = asked.takes(event.coefficient)
-        price = money.decimal(event.coefficient)
-        return None if moved else errors.PriceChanged(coefficient=price)
 
 
 def _as_parameter(asked: Asked) -> dict[str, object]:

@@ -181,12 +181,6 @@ class Database:
         await self.engine.dispose()
 
 
-async def fetch(conn: AsyncConnection, statement: str, parameter: str) -> Sequence[Sequence[Any]]:
-    """The rows of a statement within a transaction, straight from the driver; see `write_alone`."""
-    fetched = sqlite.fetch if conn.dialect.name == "sqlite" else postgresql.fetch
-    return await fetched(conn, statement, parameter)
-
-
 async def now(conn: AsyncConnection) -> int:
     """The clock of the database, in microseconds: with SQLite the host's."""
     return int(await _ENGINES[conn.dialect.name].now(conn))

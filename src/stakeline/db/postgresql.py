@@ -130,31 +130,26 @@ class Connections:
     async def write_alone(
         self, statement: str, parameter: str, within_s: float
     ) -> Sequence[Sequence[Any]]:
-        """The rows of one statement that is a transaction by itself.
+        """The rows of one statement, whose parameter is `$1`, that is a transaction by itself.
 
         It needs none of a transaction's limits: the server ends it without this process.
+
+        Raises:
+            DBAPIError: as SQLAlchemy raises it.
         """
         async with self.transaction(write=False, within_s=within_s) as conn:
-            return await fetch(conn, statement, parameter)
-
-
-async def fetch(conn: AsyncConnection, statement: str, parameter: str) -> Sequence[Sequence[Any]]:
-    """The rows of a statement, whose parameter is `$1`, straight from the driver.
-
-    Raises:
-        DBAPIError: as SQLAlchemy raises it.
-    """
-    driver = (await conn.get_raw_connection()).driver_connection
-    assert driver is not None  # noqa: S101 - it is connected
-    try:
-        rows: Sequence[Sequence[Any]] = await driver.fetch(statement, parameter)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        if not is_own_fault(state := getattr(error, "sqlstate", None) or "") and (
-            state not in COLLISIONS
-        ):
-            await conn.invalidate()  # it may be gone, or lead to a standby
-        raise DBAPIError.instance(statement, None, error, Exception) from error
-    return rows
+            driver = (await conn.get_raw_connection()).driver_connection
+            assert driver is not None  # noqa: S101 - it is connected
+            try:
+                rows: Sequence[Sequence[Any]] = await driver.fetch(statement, parameter)
+            except BaseException as error:
+                state = getattr(error, "sqlstate", None) or ""
+                if not is_own_fault(state) and state not in COLLISIONS and conn.sync_connection:
+                    conn.sync_connection.invalidate()  # it may be gone, at work, or a standby's
+                if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
+                    raise DBAPIError.instance(statement, None, error, Exception) from error
+                raise
+            return rows
 
 
 @asynccontextmanager

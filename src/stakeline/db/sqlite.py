@@ -87,13 +87,17 @@ class Connections:
         parameter: str,
         within_s: float,  # noqa: ARG002 - only waiting for others is limited
     ) -> Sequence[Sequence[Any]]:
-        """The rows of one statement that is a transaction by itself."""
+        """The rows of one statement, whose parameter is `?`, that is a transaction by itself.
+
+        Raises:
+            DBAPIError: as SQLAlchemy raises it.
+        """
         async with self._turn_to_write() as left_s, self.engine.connect() as conn:
             known = (await conn.get_raw_connection()).info
             if known.get("waits_s") != left_s:
-                await fetch(conn, f"PRAGMA busy_timeout = {left_s * 1000:.0f}")
+                await _fetch(conn, f"PRAGMA busy_timeout = {left_s * 1000:.0f}")
                 known["waits_s"] = left_s
-            return await fetch(conn, statement, parameter)
+            return await _fetch(conn, statement, parameter)
 
     @asynccontextmanager
     async def _turn_to_write(self) -> AsyncIterator[float]:
@@ -107,12 +111,10 @@ class Connections:
             self._turn.release()
 
 
-async def fetch(conn: AsyncConnection, statement: str, *parameters: str) -> Sequence[Sequence[Any]]:
-    """The rows of a statement, whose parameter is `?`, straight from the driver: one turn of it.
-
-    Raises:
-        DBAPIError: as SQLAlchemy raises it.
-    """
+async def _fetch(
+    conn: AsyncConnection, statement: str, *parameters: str
+) -> Sequence[Sequence[Any]]:
+    """The rows of a statement, straight from the driver: one turn of its thread."""
     driver = (await conn.get_raw_connection()).driver_connection
     assert driver is not None  # noqa: S101 - it is connected
     try:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fastapi import params
     from fastapi.openapi.models import HTTPBearer, OAuth2
     from prometheus_client import CollectorRegistry
-    from starlette.types import ASGIApp, StatelessLifespan
+    from starlette.types import ASGIApp, Receive, Scope, Send, StatelessLifespan
 
     from stakeline.outside import Outside, Visible
 
@@ -92,6 +92,13 @@ class _Service(FastAPI):
     In its document the bounds of whole numbers are whole: FastAPI makes floats of them, and no
     float is the largest id.
     """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, without asking the environment each time whether to trace it."""
+        scope["app"] = self
+        if self.middleware_stack is None:
+            self.middleware_stack = self.build_middleware_stack()
+        await self.middleware_stack(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
         """The layers, without those of FastAPI's that have nothing to do here.
@@ -163,8 +170,6 @@ def create(
         lifespan=lifespan,
         openapi_url=None,  # a route of its own, below
         redirect_slashes=False,
-        # It would ask the environment three times a request whether it is wanted.
-        telemetry={"tracing": False, "metrics": False, "logs": False},
         generate_unique_id_function=documenting.operation_id,
         responses=problems.PROBLEMS,
         # Beside the schema itself, so that "Try it out" asks at the address the page came from,

@@ -58,27 +58,25 @@ class LeanRoute(JsonRoute):
             Problem: the request, or what it asks for, is refused.
             RequestValidationError: its query is.
         """
-        return await self.guarded(self._call, request)
-
-    async def _call(self, request: Request) -> Response:
         given: dict[str, Any] = {}
-        if self._body:
-            _, value = await self.read(request)
         for name, guard in self.guards.items():
             given[name] = await guard(request)
-        for name, tell in self._told:
-            given[name] = tell(request)
-        if self._query:
-            asked = request.scope["query_string"]
-            given |= self._read_query(request) if asked else self._unasked
-        for name, model in self._body:
-            try:
-                given[name] = model.model_validate(value)
-            except ValidationError as error:
-                raise problems.invalid(error, "body") from None
-        if self._request is not None:
-            given[self._request] = request
-        response: Response = await self.endpoint(**given)
+        try:
+            if self._body:
+                _, value = await self.read(request)
+            for name, tell in self._told:
+                given[name] = tell(request)
+            if self._query:
+                asked = request.scope["query_string"]
+                given |= self._read_query(request) if asked else self._unasked
+            for name, model in self._body:
+                given[name] = _fitted(model, value)
+            if self._request is not None:
+                given[self._request] = request
+            response: Response = await self.endpoint(**given)
+        except (Problem, RequestValidationError) as error:
+            await self.look_again(request, error)
+            raise
         return response
 
     def _read_query(self, request: Request) -> dict[str, Any]:
@@ -86,6 +84,13 @@ class LeanRoute(JsonRoute):
         if found:
             raise RequestValidationError(found)
         return values
+
+
+def _fitted(model: type[BaseModel], value: object) -> BaseModel:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise problems.invalid(error, "body") from None
 
 
 class LeanLargeRoute(LargeJsonRoute, LeanRoute):

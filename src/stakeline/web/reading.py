@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
@@ -17,7 +17,7 @@ from stakeline.web import headers
 from stakeline.web.guarding import Guard
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Callable, Coroutine
 
     from starlette.responses import Response
     from starlette.types import Scope
@@ -59,11 +59,17 @@ class JsonRoute(APIRoute):
         if not self.body_field:
             return handle
 
-        async def handle_json(request: Request) -> Response:
-            # Read here, since FastAPI would turn our problem into one of its own.
-            return await handle(JsonRequest(request, *await self.read(request)))
+        async def handle_guarded(request: Request) -> Response:
+            for guard in self.guards.values():
+                await guard(request)
+            try:
+                # Read here, since FastAPI would turn our problem into one of its own.
+                return await handle(JsonRequest(request, *await self.read(request)))
+            except (RequestValidationError, Problem) as error:
+                await self.look_again(request, error)
+                raise
 
-        return partial(self.guarded, handle_json)
+        return handle_guarded
 
     @cached_property
     def guards(self) -> dict[str, Guard]:
@@ -87,20 +93,15 @@ class JsonRoute(APIRoute):
         # pydantic would look for the fields of a body among the attributes of a bare Number.
         return body, value.text if isinstance(value, strictjson.Number) else value
 
-    async def guarded(
-        self, handle: Callable[[Request], Awaitable[Response]], request: Request
-    ) -> Response:
-        """What `handle` answers, once it is known who asks."""
-        guards = self.guards.values()
-        for guard in guards:
-            await guard(request)
-        try:
-            return await handle(request)
-        except (RequestValidationError, Problem) as error:
-            if not isinstance(error, Problem) or error.status in _OF_THE_REQUEST:
-                for guard in guards:
-                    await guard.look_again(request)
-            raise
+    async def look_again(self, request: Request, error: Problem | RequestValidationError) -> None:
+        """Nothing, unless the request is refused for itself by a token that was revoked.
+
+        Raises:
+            Unauthenticated: it is.
+        """
+        if not isinstance(error, Problem) or error.status in _OF_THE_REQUEST:
+            for guard in self.guards.values():
+                await guard.look_again(request)
 
 
 class LargeJsonRoute(JsonRoute):
