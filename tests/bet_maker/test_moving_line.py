@@ -1,4 +1,4 @@
-"""The line changes between the two statements of a judgement, as on PostgreSQL it may."""
+"""The line changes between the statements of a judgement."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from stakeline.bet_maker.bets import Bet
 from stakeline.errors import Problem
+from tests import databases
 from tests.bet_maker.replica import asked, event, item
 
 if TYPE_CHECKING:
@@ -17,24 +18,32 @@ if TYPE_CHECKING:
 
     from tests.bet_maker.replica import Replica
 
-NOTHING = "UPDATE events SET coefficient = coefficient"
-
 
 @contextmanager
 def changing(replica: Replica, *changes: str) -> Iterator[None]:
-    """One change more before each statement that looks at events: to accept, to find reasons."""
+    """One change more before and after each time that reasons are looked up."""
     left = list(changes)
 
-    def change(conn: sa.Connection, _cursor: Any, statement: str, *_: Any) -> None:  # noqa: ANN401
-        if left and statement.strip().startswith(("WITH asked", "SELECT cursor.epoch AS")):
-            conn.exec_driver_sql(left.pop(0))
+    def change() -> None:
+        if left:
+            databases.execute(replica.url, left.pop(0))
+
+    def before(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:  # noqa: ANN401
+        if statement.startswith("SELECT users."):  # the first of them
+            change()
+
+    def after(*_: Any) -> None:  # noqa: ANN401
+        if len(left) % 2 != len(changes) % 2:
+            change()
 
     engine = replica.database.engine.sync_engine
-    sa.event.listen(engine, "before_cursor_execute", change)
+    sa.event.listen(engine, "before_cursor_execute", before)
+    sa.event.listen(engine, "checkin", after)
     try:
         yield
     finally:
-        sa.event.remove(engine, "before_cursor_execute", change)
+        sa.event.remove(engine, "before_cursor_execute", before)
+        sa.event.remove(engine, "checkin", after)
     assert not left
 
 
@@ -48,7 +57,7 @@ def changing(replica: Replica, *changes: str) -> Iterator[None]:
 async def test_a_bet_is_judged_again(replica: Replica, before: Any, change: str) -> None:  # noqa: ANN401
     """A bet that was refused for what is no longer so is not told something else that is not so."""
     await replica.apply(item(1, of=before))
-    with changing(replica, NOTHING, change):
+    with changing(replica, change):
         (bet,) = await replica.place(asked(asked_coefficient=200, accept="exact"))
     assert isinstance(bet, Bet), bet
     assert (bet.event_id, bet.coefficient, await replica.number_of_bets()) == ("derby", 200, 1)
@@ -58,7 +67,7 @@ async def test_others_of_its_group_keep_their_answers(replica: Replica) -> None:
     """Each of a group is told its own, in order, whichever of them was judged again."""
     await replica.apply(item(1, of=event()), item(2, of=event("moved", coefficient=210)))
     change = "UPDATE events SET coefficient = 200 WHERE event_id = 'moved'"
-    with changing(replica, NOTHING, change):
+    with changing(replica, change):
         answers = await replica.place(
             asked("nowhere"),
             asked("moved", asked_coefficient=200, accept="exact", key="same"),
@@ -81,7 +90,7 @@ async def test_a_line_that_never_rests_is_told_as_such(replica: Replica) -> None
     """After some judgements the user is asked to repeat the request; no bet was made."""
     await replica.apply(item(1, of=event(coefficient=210)))
     away, back = "UPDATE events SET coefficient = 210", "UPDATE events SET coefficient = 200"
-    with changing(replica, *(away, back) * 4):
+    with changing(replica, *(back, away) * 4):
         (problem,) = await replica.place(asked(asked_coefficient=200, accept="exact"))
     assert isinstance(problem, Problem)
     assert problem.code == "unavailable"
