@@ -27,6 +27,9 @@ EVENT_ID = (
 )
 """The pattern of an event's id for documents: neither `.` nor `..`."""
 
+YEARS = "^20(0[1-9]|[1-8][0-9]|9[0-8])-|^20(00|99)-.*[Zz]$"
+"""The pattern of a time for documents: 2000 to 2100 in UTC, beyond which an offset may lead."""
+
 
 class Body(BaseModel):
     """A request's body: unknown fields are refused."""
@@ -113,7 +116,7 @@ _INT64: JsonDict = {"type": "integer", "minimum": 0, "exclusiveMaximum": ids.MAX
 _TIME: JsonDict = {
     "type": "string",
     "format": "date-time",
-    "pattern": "^20[0-9]{2}-",
+    "pattern": YEARS,
     "examples": ["2050-08-01T18:00:00Z"],
 }
 _UNIX: JsonDict = {"type": "integer", "minimum": 946_684_800, "maximum": 4_102_444_799}

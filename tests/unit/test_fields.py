@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from stakeline import fields, ids
+from stakeline import clock, fields, ids
 from stakeline.strictjson import Number
 
 EIGHTEEN = 1_785_607_200_000_000
@@ -125,3 +126,19 @@ def test_the_pattern_of_ids_in_the_docs_is_the_rule(text: str) -> None:
     except ValueError:
         taken = False
     assert taken == bool(re.fullmatch(fields.EVENT_ID, text))
+
+
+@given(
+    st.datetimes(datetime(1999, 12, 30), datetime(2100, 1, 3)),  # noqa: DTZ001 - in many zones
+    st.integers(-24 * 60 + 1, 24 * 60 - 1),
+)
+@example(datetime(2000, 1, 1, 2, 3), 3 * 60)  # noqa: DTZ001
+@example(datetime(2099, 12, 31, 23, 30), -60)  # noqa: DTZ001
+@settings(deadline=None)
+def test_the_pattern_of_times_in_the_docs_admits_none_that_is_refused(
+    at: datetime, offset_minutes: int
+) -> None:
+    """Whichever zone it is told in, near the ends of what is taken as well."""
+    text = at.replace(tzinfo=timezone(timedelta(minutes=offset_minutes))).isoformat()
+    if re.search(fields.YEARS, text):
+        assert clock.parse_instant(text) // clock.US_PER_S
