@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 MOST_IN_GROUP = 1000
 MOST_WAITING = 10_000
 """Bets that may wait; the next ones are told to come back."""
-MOST_WAIT_S = 0.5
+MOST_WAIT_S = 0.8
 """How long the first one of them may have waited; then, too, the next ones are told so."""
 ANSWER_S = 2.2
 """How long a bet waits for its answer: a slow group before its own, and its own."""
