@@ -75,8 +75,8 @@ class Protocol(HttpToolsProtocol):
             )
         elif self._in_head and not self._deaf:
             self._answer(RequestTimeout())
-        elif self._arriving:  # nothing so far, or the rest of what was refused already
-            self.transport.close()
+        elif self._arriving and not self._deaf:  # nothing so far, or what was refused already
+            self.hang_up()
 
     def data_received(self, data: bytes) -> None:
         """Read what has come, unless the connection is only waiting for its end."""
