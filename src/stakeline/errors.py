@@ -231,7 +231,7 @@ class FeedStale(Problem):
 
 
 class Overloaded(Problem):
-    """Too many bets wait already; none of this request was taken."""
+    """Too much waits already; nothing of this request was taken."""
 
     status, code = HTTPStatus.SERVICE_UNAVAILABLE, "overloaded"
     retry_after_s = 1

@@ -14,13 +14,11 @@ from stakeline.bet_maker import events as replica
 from stakeline.bet_maker.app import prepare
 from stakeline.db import Database
 from stakeline.errors import Problem
-from stakeline.line_provider import events, feed
+from stakeline.line_provider import events, feed, line
 from tests import databases
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from collections.abc import Callable, Sequence
 
     from stakeline.bet_maker.bets import Asked, Bet
     from stakeline.contract import Cursor
@@ -50,17 +48,16 @@ class House:
         """Remove both databases."""
         await self._stack.aclose()
 
-    async def change(self, now: int, act: Callable[[AsyncConnection], Awaitable[Change]]) -> str:
+    async def change(
+        self, now: int, event_id: str, act: Callable[[Event | None, int], Change]
+    ) -> str:
         """What comes of an operator's act: `made`, `same`, or the code of its refusal."""
-        try:
-            async with self._ours.write() as conn:
-                head = replace(await feed.lock_head(conn), now=now)
-                change = await act(conn)
-                if change.made:
-                    await feed.append(conn, head, change.event, "operator", None)
-        except Problem as problem:
-            return problem.code
-        return "made" if change.made else "same"
+        async with self._ours.write() as conn:
+            head = replace(await feed.lock_head(conn), now=now)
+            (answer,) = await line.carry_out(conn, head, [line.Asked(event_id, act, "operator")])
+        if isinstance(answer, Problem):
+            return answer.code
+        return "made" if answer.made else "same"
 
     async def follow(self, now: int, after: int, limit: int) -> Cursor | None:
         """Carry up to `limit` items after `after` over to the bets; how far those are then."""

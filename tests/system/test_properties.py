@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import Phase, settings
@@ -18,13 +19,11 @@ from tests.system.house import House
 from tests.system.model import Match, Slip
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
-
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from collections.abc import Callable, Coroutine
 
     from stakeline.bet_maker.bets import Accept
     from stakeline.contract import EventStatus
-    from stakeline.line_provider.events import Change
+    from stakeline.line_provider.events import Change, Event
 
 # Few names, prices and instants: what happens together is what goes wrong.
 S = clock.US_PER_S
@@ -69,11 +68,11 @@ class Rules(RuleBasedStateMachine):
         self,
         name: str,
         verdict: model.Verdict,
-        act: Callable[[AsyncConnection], Awaitable[Change]],
+        act: Callable[[Event | None, int], Change],
     ) -> None:
         """Let an operator act, who must be told what the model says."""
         expected, match = verdict
-        assert self.run(self.house.change(self.now, act)) == expected
+        assert self.run(self.house.change(self.now, name, act)) == expected
         if expected == "made":
             assert match is not None
             self.line[name] = match
@@ -101,7 +100,7 @@ class Rules(RuleBasedStateMachine):
         self.change(
             name,
             model.create(self.line.get(name), self.now, price, deadline),
-            lambda conn: changes.create(conn, self.now, name, terms, DEFAULT_S),
+            partial(changes.create, event_id=name, terms=terms, default_deadline_s=DEFAULT_S),
         )
 
     @rule(name=NAMES, price=st.none() | PRICES, step=STEPS, kind=TAGS, put=st.booleans())
@@ -112,10 +111,10 @@ class Rules(RuleBasedStateMachine):
         deadline, tag = self.at(step), self.tag(name, kind)
         terms, old = Terms(price, deadline), self.line.get(name)
 
-        def act(conn: AsyncConnection) -> Awaitable[Change]:
+        def act(event: Event | None, now: int) -> Change:
             if put:
-                return changes.put(conn, self.now, name, terms, DEFAULT_S, tag)
-            return changes.change(conn, self.now, name, terms, tag)
+                return changes.put(event, now, name, terms, DEFAULT_S, tag)
+            return changes.change(event, now, terms, tag)
 
         verdict = model.alter(old, self.now, price, deadline, kind, may_create=put)
         self.change(name, verdict, act)
@@ -145,7 +144,7 @@ class Rules(RuleBasedStateMachine):
         self.change(
             name,
             model.decide(old, self.now, status, said, kind, correction=correction),
-            lambda conn: changes.decide(conn, self.now, name, ruling, tag),
+            partial(changes.decide, ruling=ruling, if_match=tag),
         )
 
     @rule(limit=st.integers(1, 5), again=st.integers(0, 3))

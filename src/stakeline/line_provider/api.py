@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from contextlib import suppress
+from functools import partial
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, StrictBool
 from starlette.responses import Response
 
-from stakeline import contract, db, fields
+from stakeline import contract, db, fields, ids
 from stakeline.auth import Principal
+from stakeline.errors import EventExists
 from stakeline.line_provider import changes, events, feed
 from stakeline.line_provider.events import Change, Ruling, Terms
 from stakeline.line_provider.line import Line
@@ -24,9 +27,6 @@ from stakeline.web.links import (
     read_event_cursor,
 )
 from stakeline.web.reading import JsonRoute
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 class NewEvent(fields.Body):
@@ -103,11 +103,7 @@ router = APIRouter(route_class=JsonRoute, tags=["line"])
 async def create_event(request: Request, new: NewEvent, line: LineHere, who: Operator) -> Response:
     """Put an event on the line. 200 if it stands there just so already, else `event_exists`."""
     terms = Terms(new.coefficient, new.deadline, new.name)
-
-    async def create(conn: AsyncConnection, now: int) -> Change:
-        return await changes.create(conn, now, new.event_id, terms, line.default_deadline_s)
-
-    change = await line.change(create, who.name)
+    change = await _create(line, new.event_id, terms, who.name)
     where = location(request, f"events/{change.event.event_id}")
     return _answer(change, 201 if change.made else 200, where)
 
@@ -127,11 +123,14 @@ async def put_event(
 ) -> Response:
     """Create (201) or change (200) an event; takes deadlines that have passed."""
     terms = Terms(body.coefficient, body.deadline, body.name)
-
-    async def put(conn: AsyncConnection, now: int) -> Change:
-        return await changes.put(conn, now, event_id, terms, line.default_deadline_s, if_match)
-
-    change = await line.change(put, who.name)
+    put = partial(
+        changes.put,
+        event_id=event_id,
+        terms=terms,
+        default_deadline_s=line.default_deadline_s,
+        if_match=if_match,
+    )
+    change = await line.change(event_id, put, who.name)
     if change.made and change.event.version == 1:
         return _answer(change, 201, location(request, f"../events/{event_id}"))
     return _answer(change, 200)
@@ -147,11 +146,8 @@ async def change_event(
 ) -> Response:
     """Change an event. Once it has a result, its coefficient and deadline are fixed."""
     terms = Terms(body.coefficient, body.deadline, body.name)
-
-    async def change(conn: AsyncConnection, now: int) -> Change:
-        return await changes.change(conn, now, event_id, terms, if_match)
-
-    return _answer(await line.change(change, who.name), 200)
+    change = partial(changes.change, terms=terms, if_match=if_match)
+    return _answer(await line.change(event_id, change, who.name), 200)
 
 
 @router.post(
@@ -166,11 +162,8 @@ async def decide_event(
 ) -> Response:
     """Give an event its result, or correct it. The same result again changes nothing."""
     ruling = Ruling(result.status, result.closed_at, bool(result.correction))
-
-    async def decide(conn: AsyncConnection, now: int) -> Change:
-        return await changes.decide(conn, now, event_id, ruling, if_match)
-
-    return _answer(await line.change(decide, who.name, result.reason), 200)
+    decide = partial(changes.decide, ruling=ruling, if_match=if_match)
+    return _answer(await line.change(event_id, decide, who.name, result.reason), 200)
 
 
 @router.get(
@@ -226,6 +219,16 @@ async def get_history(
     last: int | None = versions[-1]["version"] if versions else None
     more = last is not None and last < event.version
     return json_response(versions, headers=next_link(request, str(last) if more else None))
+
+
+async def _create(line: Line, event_id: str | None, terms: Terms, by: str) -> Change:
+    create = partial(changes.create, terms=terms, default_deadline_s=line.default_deadline_s)
+    if event_id is not None:
+        return await line.change(event_id, partial(create, event_id=event_id), by)
+    while True:
+        made_up = ids.new_event_id()
+        with suppress(EventExists):
+            return await line.change(made_up, partial(create, event_id=made_up, made_up=True), by)
 
 
 def _answer(change: Change, status: int, headers: dict[str, str] | None = None) -> Response:

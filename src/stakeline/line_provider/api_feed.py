@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 SNAPSHOT_PAGE = 500
 LONGEST_WAIT_S = 1.0
+NOTICE_S = 0.05
+"""How soon a held request notices that its client has gone, or the service is to end."""
 NONCE = "^[A-Za-z0-9]{1,64}$"
 
 
@@ -104,14 +107,8 @@ async def get_feed(
     while True:
         rung = line.bell.listen()
         head, items = await _look(line, after, epoch, at, limit)
-        left_s = (deadline - clock.steady()) / clock.US_PER_S
-        over = left_s <= 0 or request.app.state.draining or await request.is_disconnected()
-        if items or over:
+        if items or not await _hold(request, line.bell, rung, deadline):
             return _page(head, received_at, nonce, items)
-        try:
-            await asyncio.wait_for(rung.wait(), min(left_s, feed.LOOK_S))
-        except TimeoutError:
-            continue
 
 
 @router.get(
@@ -124,6 +121,21 @@ async def get_snapshot(line: LineHere, _who: Follower) -> Response:
     return StreamingResponse(
         _snapshot(line), media_type="application/x-ndjson", headers={"Cache-Control": "no-store"}
     )
+
+
+async def _hold(request: Request, bell: feed.Bell, rung: asyncio.Event, deadline: int) -> bool:
+    """Return when the bell has rung (True), or nobody is to wait any longer (False)."""
+    bell.held += 1
+    try:
+        while not rung.is_set():
+            left_s = (deadline - clock.steady()) / clock.US_PER_S
+            if left_s <= 0 or request.app.state.draining or await request.is_disconnected():
+                return False
+            with suppress(TimeoutError):
+                await asyncio.wait_for(rung.wait(), min(left_s, NOTICE_S))
+    finally:
+        bell.held -= 1
+    return True
 
 
 async def _look(

@@ -42,7 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
     """
     registry = CollectorRegistry()
     database = Database(settings.database_url)
-    line = Line(database, settings.default_deadline_s)
+    line = Line(database, settings.default_deadline_s, registry)
     tokens = Tokens(*_tokens(settings))
 
     @asynccontextmanager
@@ -52,6 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
             await database.open(allow_unsafe=settings.allow_unsafe_durability)
             await schema.check(database, SCHEMA)
             await feed.found_log(database)
+            await stack.enter_async_context(line.running())
             if settings.auto_result == "random":
                 decide = auto_result.decide_for_ever(line)
                 await stack.enter_async_context(background.running(decide))

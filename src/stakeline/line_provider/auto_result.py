@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from stakeline import clock, db
-from stakeline.errors import Unavailable
-from stakeline.line_provider import changes, events, feed
+from stakeline.errors import Problem, Unavailable
+from stakeline.line_provider import changes, events
 from stakeline.line_provider.events import Ruling
+from stakeline.line_provider.line import Asked
 
 if TYPE_CHECKING:
     from stakeline.contract import EventStatus
@@ -56,19 +58,24 @@ async def _decide_due(line: Line) -> float:
     """Decide what is due; how long there is nothing else to do, in seconds."""
     async with line.database.read() as conn:
         now, soonest = await db.now(conn), await events.soonest_undecided(conn)
-    if soonest is None or soonest > now:
-        ahead_s = LOOK_S if soonest is None else (soonest - now) / clock.US_PER_S
-        return min(LOOK_S, ahead_s)
-    # Looked for again now that nobody else can change the line: another process may have been
+        if soonest is None or soonest > now:
+            ahead_s = LOOK_S if soonest is None else (soonest - now) / clock.US_PER_S
+            return min(LOOK_S, ahead_s)
+        due = await events.due(conn, now, MOST)
+    # Each is looked at again once nobody else can change the line: another process may have been
     # quicker, or an operator, or the deadline may have been moved.
-    async with line.database.write() as conn:
-        head = await feed.lock_head(conn)
-        due = await events.due(conn, head.now, MOST)
-        for event_id in due:
-            ruling = Ruling(secrets.choice(_OUTCOMES))
-            change = await changes.decide(conn, head.now, event_id, ruling, None)
-            head = await feed.append(conn, head, change.event, BY, None)
-    if due:
-        line.bell.ring()
-        log.info("decided at their deadlines", events=due)
+    answers = await line.change_all(
+        [
+            Asked(event_id, partial(changes.decide_due, ruling=Ruling(outcome)), BY)
+            for event_id, outcome in ((each, secrets.choice(_OUTCOMES)) for each in due)
+        ]
+    )
+    decided = []
+    for answer in answers:
+        if isinstance(answer, Problem):
+            raise answer
+        if answer.made:
+            decided.append(answer.event.event_id)
+    if decided:
+        log.info("decided at their deadlines", events=decided)
     return 0

@@ -7,15 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from stakeline import strictjson
 from stakeline.errors import EventNotFound, StaleVersion
 from stakeline.line_provider.tables import events
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from stakeline.contract import EventStatus
+
+
+# The ids travel as one JSON parameter, so the statement is the same for any number of them.
+_IDS = {
+    "sqlite": sa.text("SELECT value FROM json_each(:ids)"),
+    "postgresql": sa.text("SELECT jsonb_array_elements_text(CAST(:ids AS jsonb))"),
+}
+_COLUMNS = [column.name for column in events.columns]
+_STORE = sa.text(f"""
+INSERT INTO events ({", ".join(_COLUMNS)}) VALUES ({", ".join(f":{name}" for name in _COLUMNS)})
+ON CONFLICT (event_id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)}
+""")  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +51,10 @@ class Event:
         """The instant from which no bet on the event can stand."""
         limits = (self.deadline, self.decided_at, self.asked_closed_at)
         return min(limit for limit in limits if limit is not None)
+
+    def is_due(self, now: int) -> bool:
+        """Whether auto-result is to decide it: as `due` finds it."""
+        return self.decided_at is None and self.created_at < self.deadline <= now
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +94,7 @@ async def find(conn: AsyncConnection, event_id: str) -> Event:
     Raises:
         EventNotFound: there is none with this id.
     """
-    event = await look_up(conn, event_id)
+    event = (await look_up(conn, {event_id})).get(event_id)
     if event is None:
         raise EventNotFound
     return event
@@ -161,8 +178,15 @@ def etag(event: Event) -> str:
     return f'"{event.version}"'
 
 
-async def look_up(conn: AsyncConnection, event_id: str) -> Event | None:
-    """The event, or None."""
-    rows = await conn.execute(sa.select(events).where(events.c.event_id == event_id))
-    row = rows.mappings().one_or_none()
-    return None if row is None else Event(**row)
+async def look_up(conn: AsyncConnection, event_ids: Collection[str]) -> dict[str, Event]:
+    """Those of these events that there are, by id."""
+    ids = _IDS[conn.dialect.name].bindparams(ids=strictjson.dumps(list(event_ids)).decode())
+    rows = await conn.execute(sa.select(events).where(events.c.event_id.in_(ids)))
+    return {row["event_id"]: Event(**row) for row in rows.mappings()}
+
+
+async def store(conn: AsyncConnection, changed: Collection[Event]) -> None:
+    """Write the events as they now stand, new ones and others."""
+    await conn.execute(
+        _STORE, [{name: getattr(event, name) for name in _COLUMNS} for event in changed]
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from stakeline.db import Database
     from stakeline.line_provider.events import Event
 
-LOOK_S = 0.05
-"""How often a held request looks for changes that other processes made."""
+LOOK_S = 0.02
+"""How often a process looks for changes that others made, while it holds requests."""
 
 _FOUND_LOG = sa.text("""
 INSERT INTO head (id, epoch, seq, at) VALUES (1, :epoch, 0, :at) ON CONFLICT DO NOTHING
@@ -40,6 +40,15 @@ class Head:
     now: int
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is to be put into the log: an event after its change, who made it, why if they said."""
+
+    event: Event
+    by: str
+    reason: str | None
+
+
 async def found_log(database: Database) -> None:
     """Name a new log, unless there is one; safe when several processes start at once."""
     async with database.write() as conn:
@@ -53,34 +62,31 @@ async def lock_head(conn: AsyncConnection) -> Head:
     return Head(row.epoch, row.seq, row.at, await db.now(conn))
 
 
-async def append(
-    conn: AsyncConnection, locked: Head, event: Event, by: str, reason: str | None
-) -> Head:
-    """Put the event, as it now stands, at the end of the log; the head after that.
+async def append(conn: AsyncConnection, locked: Head, entries: Sequence[Entry]) -> None:
+    """Put these, one or more, at the end of the log, in order.
 
     Args:
-        conn: the transaction that holds the head and changed the event.
+        conn: the transaction that holds the head and changed the events.
         locked: the head it holds.
-        event: the event after the change.
-        by: who changed it.
-        reason: why, if they said so.
+        entries: each change by itself, also where there are several of one event.
     """
-    # A clock that was set back must not let two items carry the same time: followers tell a
-    # restored log from their own by the time of an item.
-    seq, at = locked.seq + 1, max(locked.now, locked.at + 1)
-    await conn.execute(head.update().values(seq=seq, at=at))
-    await conn.execute(
-        feed.insert().values(
-            seq=seq,
-            at=at,
-            event_id=event.event_id,
-            version=event.version,
-            event=strictjson.dumps(event_body(event)).decode(),
-            by=by,
-            reason=reason,
-        )
-    )
-    return replace(locked, seq=seq, at=at)
+    # Items made at the same time, or by a clock that was set back, must not carry the same time:
+    # followers tell a restored log from their own by the time of an item.
+    first_at = max(locked.now, locked.at + 1)
+    items = [
+        {
+            "seq": locked.seq + n,
+            "at": first_at + n - 1,
+            "event_id": entry.event.event_id,
+            "version": entry.event.version,
+            "event": strictjson.dumps(event_body(entry.event)).decode(),
+            "by": entry.by,
+            "reason": entry.reason,
+        }
+        for n, entry in enumerate(entries, start=1)
+    ]
+    await conn.execute(feed.insert(), items)
+    await conn.execute(head.update().values(seq=items[-1]["seq"], at=items[-1]["at"]))
 
 
 async def read_head(conn: AsyncConnection) -> Cursor:
@@ -156,13 +162,22 @@ def _differs(one: object, other: object) -> bool:
 
 
 class Bell:
-    """Wakes the feed requests that this process holds, when it has changed the line."""
+    """Wakes the feed requests that this process holds, when the line has changed.
+
+    Attributes:
+        held: how many they are.
+    """
 
     def __init__(self) -> None:
+        self.held = 0
+        self._head = 0
         self._rung = asyncio.Event()
 
-    def ring(self) -> None:
-        """Wake all who wait."""
+    def ring(self, head: int) -> None:
+        """Wake all who wait, if they have not been told that the log's last item is `head`."""
+        if head == self._head:
+            return
+        self._head = head
         self._rung.set()
         self._rung = asyncio.Event()
 

@@ -1,0 +1,133 @@
+"""Group commit: what arrives while a transaction is under way shares the next one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import structlog
+
+from stakeline import background
+from stakeline.errors import Internal, Overloaded, Problem, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from prometheus_client import Histogram
+
+log = structlog.get_logger(__name__)
+
+A = TypeVar("A")
+G = TypeVar("G")
+
+MOST_IN_GROUP = 1000
+MOST_WAITING = 10_000
+"""How many may wait; the next ones are told to come back."""
+ANSWER_S = 2.2
+"""How long one waits for the answer: a slow group before its own, and its own."""
+
+
+@dataclass(slots=True)
+class _Request(Generic[A, G]):
+    """What was asked for at once, which stays together, and where the answers go."""
+
+    asked: Sequence[A]
+    answered: asyncio.Future[list[G | Problem]] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
+class Grouping(Generic[A, G]):
+    """Has what requests ask for committed in groups, one transaction after another.
+
+    Nobody waits for company: a lone request is a group at once.
+
+    Args:
+        commit: carries out a group in one transaction; each one's own answer, in order. It raises
+            `Unavailable` where nothing was written.
+        sizes: takes up how many shared a commit.
+    """
+
+    def __init__(
+        self, commit: Callable[[Sequence[A]], Awaitable[list[G | Problem]]], sizes: Histogram
+    ) -> None:
+        self._commit = commit
+        self._sizes = sizes
+        self._waiting: deque[_Request[A, G]] = deque()
+        self._count = 0
+        self._arrived = asyncio.Event()
+
+    async def ask(self, asked: Sequence[A]) -> list[G | Problem]:
+        """Each one's own answer, in order, once all of them are decided and on disk.
+
+        After 2.2 s it is `Unavailable`: the database has not said whether it took them. A caller
+        who stops waiting changes nothing: they are decided all the same.
+
+        Raises:
+            Overloaded: too many wait; none of these was taken.
+        """
+        if self._count + len(asked) > MOST_WAITING:
+            raise Overloaded
+        request = _Request[A, G](asked)
+        self._waiting.append(request)
+        self._count += len(asked)
+        self._arrived.set()
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await request.answered
+        except TimeoutError:
+            return [Unavailable()] * len(asked)
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Carry out what is asked for, until the block ends."""
+        return background.running(self._run())
+
+    async def _run(self) -> None:
+        while True:
+            await self._arrived.wait()
+            group = self._next_group()
+            try:
+                answers = await self._carry_out(_asked_by(group))
+            except Unavailable as problem:
+                # Who waits behind the group has waited for the database as long: tell them, too.
+                while self._waiting:
+                    group += self._next_group()
+                answers = [problem] * len(_asked_by(group))
+            ends = [0]
+            for request in group:
+                ends.append(ends[-1] + len(request.asked))
+            for request, (start, end) in zip(group, pairwise(ends), strict=True):
+                if not request.answered.done():  # its caller may have gone
+                    request.answered.set_result(answers[start:end])
+
+    def _next_group(self) -> list[_Request[A, G]]:
+        group = [self._waiting.popleft()]
+        size = len(group[0].asked)
+        while self._waiting and size + len(self._waiting[0].asked) <= MOST_IN_GROUP:
+            group.append(self._waiting.popleft())
+            size += len(group[-1].asked)
+        self._count -= size
+        if not self._waiting:
+            self._arrived.clear()
+        self._sizes.observe(size)
+        return group
+
+    async def _carry_out(self, asked: Sequence[A]) -> list[G | Problem]:
+        """The answers of one transaction; if one broke it, of a transaction for each."""
+        try:
+            return await self._commit(asked)
+        except Unavailable:
+            raise
+        except Exception as error:  # this loop must outlive whatever one group holds
+            log.exception("one of a group broke it", group=len(asked), exc_info=error)
+            if len(asked) == 1:
+                return [Internal()]
+            return [(await self._carry_out([one]))[0] for one in asked]
+
+
+def _asked_by(group: Sequence[_Request[A, G]]) -> list[A]:
+    return [asked for request in group for asked in request.asked]
