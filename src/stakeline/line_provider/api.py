@@ -75,8 +75,9 @@ class Version(BaseModel):
     event: contract.Event
 
 
-def line_of(request: Request) -> Line:
+async def line_of(request: Request) -> Line:
     """The line this application serves."""
+    # FastAPI would send a plain function to a thread, which costs more than all else of a request.
     line: Line = request.app.state.line
     return line
 
