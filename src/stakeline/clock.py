@@ -13,6 +13,7 @@ from functools import lru_cache
 
 US_PER_S = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_US = timedelta(microseconds=1)
 _FIRST = 946_684_800 * US_PER_S
 _LAST = 4_102_444_800 * US_PER_S
 _RFC_3339 = re.compile(
@@ -44,7 +45,7 @@ def parse_instant(text: str) -> int:
         raise ValueError("must be a time like 2026-08-01T18:00:00Z, with its zone")
     try:
         moment = datetime.fromisoformat(text.upper())
-        return _bounded((moment - _EPOCH) // timedelta(microseconds=1))
+        return _bounded((moment - _EPOCH) // _US)
     except (ValueError, OverflowError):
         raise ValueError("must be on the calendar, from 2000 to 2100") from None
 

@@ -93,20 +93,20 @@ class FeedPage:
     nonce: str | None = None
 
 
-class _Page(BaseModel):
-    epoch: str
-    head: fields.Count
-    received_at: fields.Instant
-    items: list[dict[str, Any]]
-    nonce: str | None = None
-
-
 class _Item(BaseModel):
     v: fields.Count
     epoch: str
     seq: fields.Count
     at: fields.Instant
     event: dict[str, Any]
+
+
+class _Page(BaseModel):
+    epoch: str
+    head: fields.Count
+    received_at: fields.Instant
+    items: list[_Item]
+    nonce: str | None = None
 
 
 class _Top(BaseModel):
@@ -125,7 +125,7 @@ def read_page(data: bytes) -> FeedPage:
     """
     try:
         page = _Page.model_validate(strictjson.loads(data))
-        items = [_read_item(_Item.model_validate(item), page.epoch) for item in page.items]
+        items = [_read_item(item, page.epoch) for item in page.items]
     except ValidationError as error:
         raise UnreadableItem(f"unreadable feed: {_where(error)}") from None
     return FeedPage(page.epoch, page.head, page.received_at, items, page.nonce)

@@ -87,7 +87,8 @@ def _line_of_text(value: object) -> str:
     line = unicodedata.normalize("NFC", _text_of(value, "a string", number=False))
     if not 1 <= len(line) <= MAX_NAME:
         raise ValueError(f"must be 1 to {MAX_NAME} characters long")
-    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in line):
+    plain = line.isascii() and line.isprintable()  # as mostly, and known at once
+    if not plain and any(unicodedata.category(one) in {"Cc", "Zl", "Zp"} for one in line):
         raise ValueError("must be one line without control characters")
     return line
 

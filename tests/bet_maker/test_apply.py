@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 
+from stakeline.bet_maker.tables import events
 from stakeline.contract import Cursor, Event
 from stakeline.db import Database
-from tests.bet_maker.replica import HOUR, NOW, Replica, event, item
+from tests.bet_maker.replica import HOUR, NOW, Replica, event, item, open_replica
 
 if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
     from stakeline.contract import FeedItem
 
 
@@ -174,3 +180,54 @@ async def test_the_next_readable_item_heals_a_frozen_event(
         await replica.place_one()
     else:
         assert await replica.refusal() == "betting_closed"
+
+
+BEFORE: dict[str, dict[str, Any]] = {
+    "unknown": {},
+    "open": {"deadline": NOW + HOUR},
+    "past": {"deadline": NOW - HOUR},
+    "won": {"deadline": NOW + HOUR, "status": "WIN", "closed_at": NOW - 9},
+    "undone": {"deadline": NOW + HOUR, "closed_at": NOW - 9},
+}
+NEXT: dict[str, dict[str, Any] | None] = {
+    "open": {"deadline": NOW + 2 * HOUR, "closed_at": NOW + 2 * HOUR},
+    "won": {"deadline": NOW + 2 * HOUR, "status": "WIN", "closed_at": NOW - 5},
+    "void": {"deadline": NOW + 2 * HOUR, "status": "VOID", "closed_at": NOW - 20},
+    "unreadable": None,
+}
+
+
+async def test_it_is_the_same_in_one_page_and_in_several(tmp_path: Path) -> None:
+    """Whatever is known of an event from the log before, and whatever three items say of it."""
+    names: list[tuple[str, str]] = []
+    items: list[FeedItem] = []
+    for before, *following in product(BEFORE, NEXT, NEXT, NEXT):
+        name = ":".join([before, *following])
+        names.append((name, before))
+        for version, said in enumerate((NEXT[each] for each in following), start=3):
+            known = name if said is None else event(name, version=version, **said)
+            items.append(item(len(items) + 1, of=known))
+    told = []
+    for pages in ([items[n : n + 1] for n in range(len(items))], [items]):
+        async with open_replica(tmp_path / f"{len(pages)}") as replica:
+            await replica.resync(
+                *(
+                    event(name, version=7, **BEFORE[before])
+                    for name, before in names
+                    if BEFORE[before]
+                )
+            )
+            await replica.resync(epoch="next")
+            for page in pages:
+                await replica.apply(*page, epoch="next")
+            async with replica.database.read() as conn:
+                rows = await conn.execute(sa.select(events).order_by(events.c.event_id))
+                # What no log vouches for takes no bets, frozen or not.
+                told.append(
+                    [
+                        dict(row) | {"frozen": bool(row["frozen"] and row["epoch"])}
+                        for row in rows.mappings()
+                    ]
+                )
+    assert len(told[0]) > 300
+    assert told[0] == told[1]

@@ -5,6 +5,8 @@ Functions that write take the connection of a transaction that has locked the cu
 
 from __future__ import annotations
 
+import json
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
@@ -32,11 +34,10 @@ _CLOSED_HERE = """(events.status <> 'NEW' OR events.closed_at < events.deadline
 # the old log caps closed_at for ever, so that no late bet comes to stand. A snapshot's rows may be
 # newer than its place in the log: the feed then comes to an item of a version that is here already,
 # after one that could not be read and froze it; the same version again makes it good.
-_APPLY = sa.text(f"""
+_APPLY = """
 INSERT INTO events (event_id, name, coefficient, deadline, status, closed_at, version, created_at,
                     updated_at, epoch, frozen, closed_cap)
-VALUES (:event_id, :name, :coefficient, :deadline, :status, :closed_at, :version, :created_at,
-        :updated_at, :epoch, 0, NULL)
+{rows}
 ON CONFLICT (event_id) DO UPDATE SET
     name = excluded.name,
     coefficient = excluded.coefficient,
@@ -49,20 +50,51 @@ ON CONFLICT (event_id) DO UPDATE SET
     frozen = 0,
     closed_cap = CASE
         WHEN events.epoch = excluded.epoch THEN events.closed_cap
-        WHEN {_CLOSED_HERE} THEN events.closed_at END,
+        WHEN {closed_here} THEN events.closed_at END,
     closed_at = CASE
         WHEN events.epoch = excluded.epoch AND events.closed_cap < excluded.closed_at
             THEN events.closed_cap
         WHEN events.epoch <> excluded.epoch AND events.closed_at < excluded.closed_at
-            AND {_CLOSED_HERE}
+            AND {closed_here}
             THEN events.closed_at
         ELSE excluded.closed_at END
 WHERE CASE
     WHEN events.epoch = excluded.epoch THEN excluded.version > events.version
         OR excluded.version = events.version AND events.frozen = 1
-    WHEN {_CLOSED_HERE} THEN excluded.status <> 'NEW'
+    WHEN {closed_here} THEN excluded.status <> 'NEW'
     ELSE true END
-""")  # noqa: S608 - constants
+"""
+
+# The events travel as one JSON parameter, so the statement is the same for any number of them. No
+# event is there twice.
+_fields = attrgetter(
+    "event_id",
+    "name",
+    "coefficient",
+    "deadline",
+    "status",
+    "closed_at",
+    "version",
+    "created_at",
+    "updated_at",
+)
+_ROWS = {
+    "sqlite": """
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+       json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'),
+       json_extract(value, '$[6]'), json_extract(value, '$[7]'), json_extract(value, '$[8]'),
+       :epoch, 0, NULL
+FROM json_each(:events) WHERE true""",
+    "postgresql": """
+SELECT value ->> 0, value ->> 1, CAST(value ->> 2 AS bigint), CAST(value ->> 3 AS bigint),
+       value ->> 4, CAST(value ->> 5 AS bigint), CAST(value ->> 6 AS bigint),
+       CAST(value ->> 7 AS bigint), CAST(value ->> 8 AS bigint), :epoch, 0, NULL
+FROM jsonb_array_elements(CAST(:events AS jsonb)) AS element (value)""",
+}
+_STATEMENTS = {
+    dialect: sa.text(_APPLY.format(rows=rows, closed_here=_CLOSED_HERE))
+    for dialect, rows in _ROWS.items()
+}
 
 # A standalone bet-maker decides its events itself: the same row, the same rule.
 _DECIDE = sa.text("""
@@ -181,10 +213,24 @@ async def page(
 
 
 async def _apply(conn: AsyncConnection, epoch: str, items: Sequence[FeedItem], now: int) -> None:
-    readable = [item.event for item in items if item.event is not None]
-    if readable:
-        values = [dict(event) | {"epoch": epoch, "now": now} for event in readable]
-        await conn.execute(_APPLY, values)
+    newest: dict[str, Event] = {}
+    decided: dict[str, Event] = {}
+    for item in items:
+        event = item.event
+        if event is None:
+            continue
+        if event.event_id not in newest or event.version > newest[event.event_id].version:
+            newest[event.event_id] = event
+        if event.status != "NEW":
+            decided.setdefault(event.event_id, event)
+    # What came before an event's newest version does not matter, but for a result that has been
+    # corrected to NEW since: where the event was closed under another log, only that lets it in.
+    undone = [event for event_id, event in decided.items() if newest[event_id].status == "NEW"]
+    for known in (undone, newest.values()):
+        if known:
+            values = json.dumps([_fields(event) for event in known])
+            parameters = {"events": values, "epoch": epoch, "now": now}
+            await conn.execute(_STATEMENTS[conn.dialect.name], parameters)
     # Only its last state counts, and it cannot be read: no bets until a later item can.
     last = {item.event_id: item.event for item in items}
     frozen = [event_id for event_id, event in last.items() if event is None]
