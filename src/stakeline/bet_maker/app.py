@@ -31,7 +31,6 @@ from stakeline.bet_maker.migrations import SCHEMA
 from stakeline.bet_maker.pace import Pace
 from stakeline.bet_maker.standalone import Standalone
 from stakeline.bet_maker.writer import Writer
-from stakeline.broker import Broker
 from stakeline.db import Database, schema
 from stakeline.errors import Unavailable, UserExists
 from stakeline.settings import WrongSetting
@@ -74,6 +73,8 @@ def create_app(settings: Settings) -> FastAPI:
             await _admit_first(database, settings)
             await stack.enter_async_context(line.running())
             if follower is not None and settings.broker_url is not None:
+                from stakeline.broker import Broker  # noqa: PLC0415 - its import is felt at each start
+
                 doorbell = Broker(settings.broker_url, "stakeline doorbell", registry)
                 hear = doorbell.hear_for_ever(follower.ring)
                 await stack.enter_async_context(background.running(hear))

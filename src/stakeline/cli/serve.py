@@ -1,4 +1,7 @@
-"""`stakeline line-provider` and `stakeline bet-maker`: one service until a signal; and `resync`."""
+"""`stakeline line-provider` and `stakeline bet-maker`: one service until a signal; and `resync`.
+
+The service's application is imported when it is made: the other one's would be felt at each start.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,10 @@ import structlog
 import typer
 
 from stakeline import log, settings
-from stakeline.bet_maker import app as bet_maker
-from stakeline.bet_maker import follower
-from stakeline.bet_maker.line import FeedUnreachable, Line
 from stakeline.bet_maker.settings import Settings as BetMakerSettings
 from stakeline.cli import workers
-from stakeline.contract import UnreadableItem
 from stakeline.db import Database, UnfitDatabase, UnsafeDurability
 from stakeline.errors import Problem, Unavailable
-from stakeline.line_provider import app as line_provider
 from stakeline.line_provider.settings import Settings as LineProviderSettings
 from stakeline.settings import WrongSetting
 from stakeline.web import serving
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from stakeline.bet_maker.line import Line
     from stakeline.contract import Cursor
 
 logger = structlog.get_logger(__name__)
@@ -70,14 +69,26 @@ def serve_line_provider(options: Options) -> int:
     """
     chosen = _read(LineProviderSettings, options)
     log.configure(chosen.log_level, "line-provider")
-    return _serve("LINE_PROVIDER", chosen, lambda: line_provider.create_app(chosen), options)
+
+    def create_app() -> FastAPI:
+        from stakeline.line_provider import app
+
+        return app.create_app(chosen)
+
+    return _serve("LINE_PROVIDER", chosen, create_app, options)
 
 
 def serve_bet_maker(options: Options) -> int:
     """Serve bet-maker until SIGTERM or SIGINT; as `serve_line_provider`."""
     chosen = _read(BetMakerSettings, options)
     log.configure(chosen.log_level, "bet-maker")
-    return _serve("BET_MAKER", chosen, lambda: bet_maker.create_app(chosen), options)
+
+    def create_app() -> FastAPI:
+        from stakeline.bet_maker import app
+
+        return app.create_app(chosen)
+
+    return _serve("BET_MAKER", chosen, create_app, options)
 
 
 def resync() -> int:
@@ -86,6 +97,9 @@ def resync() -> int:
     Raises:
         WrongSetting: the settings name no line-provider, or no database that follows one.
     """
+    from stakeline.bet_maker.line import FeedUnreachable, Line
+    from stakeline.contract import UnreadableItem
+
     # It listens nowhere, so a service's host does not matter.
     chosen = settings.read(BetMakerSettings, insecure=True)
     if chosen.line_provider_url is None:
@@ -167,9 +181,11 @@ def _end_with(lifeline: int) -> None:
 
 
 async def _resync(database_url: str, line: Line) -> Cursor:
+    from stakeline.bet_maker import app, follower
+
     database = Database(database_url)
     try:
-        await bet_maker.prepare(database, standalone=False)
+        await app.prepare(database, standalone=False)
         return await follower.resync(database, line)
     finally:
         await line.close()

@@ -18,7 +18,6 @@ from stakeline.errors import Unavailable
 from stakeline.line_provider import api, api_feed, auto_result, feed
 from stakeline.line_provider.line import Line
 from stakeline.line_provider.migrations import SCHEMA
-from stakeline.line_provider.relay import Relay
 from stakeline.settings import WrongSetting
 from stakeline.web import application, guarding
 
@@ -57,6 +56,8 @@ def create_app(settings: Settings) -> FastAPI:
                 decide = auto_result.decide_for_ever(line)
                 await stack.enter_async_context(background.running(decide))
             if settings.broker_url is not None:
+                from stakeline.line_provider.relay import Relay  # noqa: PLC0415 - felt at each start
+
                 relay = Relay(line, settings.broker_url, registry)
                 await stack.enter_async_context(relay.running())
             yield
