@@ -110,10 +110,9 @@ async def running(
                     await begin(service)
                     await wait_until_ready(service, at[service], processes[service])
 
-            for name in migrate.SCHEMAS:
-                await migrate.migrate(name, environment)
-            for service in sockets:
-                await begin(service)
+            for service in migrate.SCHEMAS:
+                await migrate.migrate(service, environment)
+                await begin(service)  # the next one is migrated while it comes up
             if not hold:
                 stack.close()
             await asyncio.gather(
