@@ -103,7 +103,10 @@ class Line:
     async def _commit(self, asked: Sequence[Asked]) -> list[Change | Problem]:
         async def attempt(conn: AsyncConnection) -> tuple[Head, list[Change | Problem]]:
             head = await feed.lock_head(conn)
-            return head, await carry_out(conn, head, asked)
+            answers = await carry_out(conn, head, asked)
+            if all(isinstance(answer, Problem) for answer in answers):
+                await conn.rollback()  # a refusal holds, whether a COMMIT would succeed or not
+            return head, answers
 
         head, answers = await self.database.attempt(attempt)
         self.bell.ring(head.seq + sum(isinstance(a, events.Change) and a.made for a in answers))
