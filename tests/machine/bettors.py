@@ -72,10 +72,11 @@ class Bettors(Operators):
         storage, before = self.house.makers[n].storage, self.checker.bets
         storage.mishap, storage.slow_us = mishap, slow_us
         told: Told = self.run(self.post(n, slip, dawdle_us))
+        struck = storage.mishap != mishap  # what is refused before it is judged writes nothing
         storage.mishap, storage.slow_us = "none", 0
         verdict = judge(slip, told.at, self.ears[n], before)
-        assert told.verdict == (verdict if mishap == "none" else "unavailable"), told
-        if verdict == "price_changed" and mishap == "none":
+        assert told.verdict == ("unavailable" if struck else verdict), told
+        if verdict == "price_changed" and not struck:
             assert told.body["coefficient"] == before.events[slip.event_id].coefficient
         made = self.checker.look().bets.keys() - before.bets.keys()
         assert len(made) == (verdict == "made" and mishap != "not committed")
@@ -195,13 +196,14 @@ class Bettors(Operators):
         at, before, maker = self.house.time.now, self.checker.bets, self.house.makers[n]
         maker.storage.mishap = mishap
         answer = self.run(maker.ask("POST", "/bets/batch", {"bets": bets}))
+        struck = maker.storage.mishap != mishap
         maker.storage.mishap = "none"
         told = [
             self._in_batch(slip, at, n, one)
             for slip, one in zip(slips, body_of(answer)["results"], strict=True)
         ]
         verdicts = possible([(slip, at, self.ears[n]) for slip in slips], before)
-        if mishap == "none":
+        if not struck:
             assert [one.verdict for one in told] in verdicts
             return
         assert {one.verdict for one in told} == {"unavailable"}

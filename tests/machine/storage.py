@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import aiosqlite.core
 import pytest
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -60,23 +61,39 @@ class Storage:
     """What a service's database does when the machine wants trouble.
 
     Attributes:
-        mishap: what becomes of the next COMMIT.
-        slow_us: how long each BEGIN takes.
+        mishap: what becomes of the next COMMIT, or statement that is one by itself.
+        slow_us: how long each BEGIN takes, or such a statement.
     """
 
     def __init__(self, database: Database, time: Time) -> None:
         self.mishap: Mishap = "none"
         self.slow_us = 0
-        engine = database.engine.sync_engine
-        commit = engine.dialect.do_commit
+        engine, connections = database.engine.sync_engine, database._connections
+        commit, alone = engine.dialect.do_commit, connections.write_alone
 
         def do_commit(connection: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
-            mishap, self.mishap = self.mishap, "none"
+            mishap = self._next()
             if mishap == "not committed":
                 raise sqlite3.OperationalError("the disk is gone, for a test")
             commit(connection)
             if mishap == "answer lost":
                 raise sqlite3.OperationalError("committed, but who knows: a test")
 
+        async def write_alone(*asked: Any) -> Any:  # noqa: ANN401 - as the engine's
+            time.passes(self.slow_us)
+            mishap = self._next()
+            lost = OperationalError("a test", None, sqlite3.OperationalError("a test"))
+            if mishap == "not committed":
+                raise lost
+            rows = await alone(*asked)
+            if mishap == "answer lost":
+                raise lost
+            return rows
+
         engine.dialect.do_commit = do_commit  # type: ignore[method-assign, assignment]
+        connections.write_alone = write_alone  # type: ignore[method-assign, assignment]
         event.listen(engine, "begin", lambda _: time.passes(self.slow_us))
+
+    def _next(self) -> Mishap:
+        mishap, self.mishap = self.mishap, "none"
+        return mishap
