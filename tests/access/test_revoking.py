@@ -81,6 +81,18 @@ async def test_a_revoked_token_is_nobodys(lone: House, way: str) -> None:
 
 
 @pytest.mark.asyncio(loop_scope="module")
+async def test_who_asks_together_is_judged_apart(lone: House) -> None:
+    """Users are looked up together; each is let in, or not, by their own token."""
+    operator = await lone.first()
+    good, revoked = await lone.user(), await lone.user()
+    await revoke(operator.bets.client, revoked.user_id, {"active": False})
+    both = [revoked.bets, good.bets] * CLIENTS
+    for path in ("/events", "/bets"):
+        answers = await asyncio.gather(*(one.get(path) for one in both))
+        assert [answer.status_code for answer in answers] == [401, 200] * CLIENTS
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_what_revokes_nothing_revokes_nothing(lone: House) -> None:
     """Another name, or the role and state that they have already."""
     user, operator = await lone.user(), await lone.first()

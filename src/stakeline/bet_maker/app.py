@@ -32,8 +32,9 @@ from stakeline.bet_maker.pace import Pace
 from stakeline.bet_maker.standalone import Standalone
 from stakeline.bet_maker.writer import Writer
 from stakeline.db import Database, schema
-from stakeline.errors import Unavailable, UserExists
+from stakeline.errors import Unauthenticated, Unavailable, UserExists
 from stakeline.settings import WrongSetting
+from stakeline.sharing import Shared
 from stakeline.web import application, guarding
 
 if TYPE_CHECKING:
@@ -187,11 +188,16 @@ def _tokens(settings: Settings) -> tuple[StaticTokens, Signing | None]:
 
 
 def _admission(database: Database, tokens: Tokens) -> Admission:
+    async def good(asking: set[Principal]) -> set[Principal]:
+        async with database.read(db.QUICK_S) as conn:
+            return await users.good(conn, asking)
+
+    shared = Shared(good)
+
     async def admit(token: str | None, *, look_up: bool) -> Principal:
         who = tokens.read(token)
-        if look_up and who.role != "service":
-            async with database.read(db.QUICK_S) as conn:
-                await users.check(conn, who)
+        if look_up and who.role != "service" and who not in await shared.get(who):
+            raise Unauthenticated
         return who
 
     return admit

@@ -18,7 +18,7 @@ from stakeline.bet_maker.tables import users
 from stakeline.errors import Unauthenticated, UserExists, UserNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -119,18 +119,22 @@ async def credentials(conn: AsyncConnection, username: str) -> tuple[Principal, 
     return Principal(row.username, row.role, row.user_id, row.token_version), row.password_hash
 
 
+async def good(conn: AsyncConnection, asking: Collection[Principal]) -> set[Principal]:
+    """Those of them who are known by a token that has not been revoked."""
+    query = sa.select(users.c.user_id, users.c.token_version).where(
+        users.c.user_id.in_({who.user_id for who in asking}), users.c.active == 1
+    )
+    found = {(row.user_id, row.token_version) for row in await conn.execute(query)}
+    return {who for who in asking if (who.user_id, who.token_version) in found}
+
+
 async def check(conn: AsyncConnection, who: Principal) -> None:
     """Nothing, if the token by which this user is known has not been revoked.
 
     Raises:
         Unauthenticated: it was, by another password or role, or the user was removed.
     """
-    query = sa.select(users.c.user_id).where(
-        users.c.user_id == who.user_id,
-        users.c.token_version == who.token_version,
-        users.c.active == 1,
-    )
-    if (await conn.execute(query)).first() is None:
+    if not await good(conn, [who]):
         raise Unauthenticated
 
 
