@@ -90,6 +90,9 @@ async def test_who_asks_together_is_judged_apart(lone: House) -> None:
     for path in ("/events", "/bets"):
         answers = await asyncio.gather(*(one.get(path) for one in both))
         assert [answer.status_code for answer in answers] == [401, 200] * CLIENTS
+    anything = {"If-None-Match": "*"}  # nor are they told whether a page has changed
+    answers = [await one.get("/events", headers=anything) for one in both[:2]]
+    assert [answer.status_code for answer in answers] == [401, 304]
 
 
 @pytest.mark.asyncio(loop_scope="module")

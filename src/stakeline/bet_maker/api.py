@@ -11,12 +11,13 @@ from starlette.responses import Response
 
 from stakeline import contract, db, errors, fields
 from stakeline.auth import Principal
-from stakeline.bet_maker import events, users
+from stakeline.bet_maker import events, listing, users
 from stakeline.bet_maker.standalone import Standalone
+from stakeline.web import documenting, written
 from stakeline.web.application import json_response
-from stakeline.web.documenting import NEXT, answer, link
+from stakeline.web.documenting import answer, link
 from stakeline.web.guarding import BY_PASSWORD, may
-from stakeline.web.links import EventCursor, event_cursor, next_link, read_event_cursor
+from stakeline.web.links import EventCursor, read_event_cursor
 from stakeline.web.reading import JsonRoute
 
 if TYPE_CHECKING:
@@ -24,18 +25,21 @@ if TYPE_CHECKING:
     from stakeline.bet_maker.pace import Pace
     from stakeline.bet_maker.writer import Writer
     from stakeline.db import Database
+    from stakeline.web.written import WrittenPages
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
     """What the calls of this service work on; `line` is what bets are taken on.
 
-    `pace` is None where users may bet as often as they like.
+    `open_events` are those that can be bet on now; `pace` is None where users may bet as often as
+    they like.
     """
 
     database: Database
     writer: Writer
     line: Follower | Standalone
+    open_events: WrittenPages[listing.Query]
     pace: Pace | None
 
 
@@ -90,7 +94,8 @@ router = APIRouter(route_class=JsonRoute, tags=["line"])
 @router.get(
     "/events",
     response_model=list[KnownEvent],
-    responses={200: answer("A page.", NEXT, *_and_then("/0"))},
+    responses=documenting.page_with_etag(*_and_then("/0")),
+    openapi_extra=written.IN_DOCS,
 )
 async def list_events(
     request: Request,
@@ -100,13 +105,8 @@ async def list_events(
     cursor: EventCursor | None = None,
 ) -> Response:
     """The events that can be bet on now, soonest deadline first; `Link` leads to the next page."""
-    after = read_event_cursor(cursor)
-    now = await desk.line.time()
-    async with desk.database.read() as conn:
-        found = await events.page(conn, now, after, limit + 1)
-    last = found[limit - 1] if len(found) > limit else None
-    link = next_link(request, event_cursor(last.closed_at, last.event_id) if last else None)
-    return json_response([contract.event_body(event) for event in found[:limit]], headers=link)
+    page = await desk.open_events.get((limit, read_event_cursor(cursor)))
+    return written.answer(request, page)
 
 
 @router.get(

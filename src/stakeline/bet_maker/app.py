@@ -21,6 +21,7 @@ from stakeline.bet_maker import (
     api_users,
     events,
     limits,
+    listing,
     users,
 )
 from stakeline.bet_maker.api_token import Entrance
@@ -113,7 +114,8 @@ def create_app(settings: Settings) -> FastAPI:
         is_open=is_open,
         token_model=guarding.BY_PASSWORD,
     )
-    app.state.desk = api.Desk(database, writer, line, Pace.of(settings))
+    open_events = listing.open_events(database, line)
+    app.state.desk = api.Desk(database, writer, line, open_events, Pace.of(settings))
     app.state.admit = _open if is_open else _admission(database, tokens)
     if not is_open:
         app.state.entrance = Entrance(database, tokens, Passwords())

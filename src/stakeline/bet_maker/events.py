@@ -134,6 +134,11 @@ async def read_cursor(conn: AsyncConnection, *, lock: bool = False) -> Cursor | 
     return None if row.epoch is None else Cursor(row.epoch, row.seq, row.at)
 
 
+async def state(conn: AsyncConnection) -> tuple[Any, ...]:
+    """The same as long as the line is not changed here, by whichever process."""
+    return tuple((await conn.execute(sa.select(cursor))).one())
+
+
 async def apply_page(conn: AsyncConnection, page: FeedPage) -> Cursor | None:
     """Apply a feed page, all of it that is next; the cursor after that.
 

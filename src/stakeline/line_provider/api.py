@@ -10,23 +10,24 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, StrictBool
 from starlette.responses import Response
 
-from stakeline import contract, db, fields, ids
+from stakeline import contract, fields, ids
 from stakeline.auth import Principal
 from stakeline.errors import EventExists
-from stakeline.line_provider import changes, events, feed
+from stakeline.line_provider import changes, events, feed, listing
 from stakeline.line_provider.events import Change, Ruling, Terms
 from stakeline.line_provider.line import Line
+from stakeline.web import documenting, written
 from stakeline.web.application import json_response
 from stakeline.web.documenting import ETAG, LOCATION, NEXT, answer, link
 from stakeline.web.guarding import STATIC, may
 from stakeline.web.links import (
     EventCursor,
-    event_cursor,
     location,
     next_link,
     read_event_cursor,
 )
 from stakeline.web.reading import JsonRoute
+from stakeline.web.written import WrittenPages
 
 
 class NewEvent(fields.Body):
@@ -82,7 +83,14 @@ async def line_of(request: Request) -> Line:
     return line
 
 
+def pages_of(request: Request) -> WrittenPages[listing.Query]:
+    """The pages of that line."""
+    pages: WrittenPages[listing.Query] = request.app.state.pages
+    return pages
+
+
 LineHere = Annotated[Line, Depends(line_of)]
+PagesHere = Annotated[WrittenPages[listing.Query], Depends(pages_of)]
 Operator = Annotated[Principal, may(STATIC, "operator")]
 Reader = Annotated[Principal, may(STATIC, "user", "service")]
 EventIdInPath = Annotated[fields.EventId, Path()]
@@ -170,11 +178,12 @@ async def decide_event(
 @router.get(
     "/events",
     response_model=list[contract.Event],
-    responses={200: answer("A page.", NEXT, *_FIRST)},
+    responses=documenting.page_with_etag(*_FIRST),
+    openapi_extra=written.IN_DOCS,
 )
 async def list_events(
     request: Request,
-    line: LineHere,
+    pages: PagesHere,
     _who: Reader,
     status: contract.EventStatus | None = None,
     bettable: bool | None = None,  # noqa: FBT001 - a query parameter
@@ -183,14 +192,8 @@ async def list_events(
 ) -> Response:
     """The line, soonest deadline first; `Link` leads to the next page while there is one."""
     after = read_event_cursor(cursor)
-    async with line.database.read() as conn:
-        now = await db.now(conn)
-        found = await events.page(
-            conn, status=status, bettable=bettable, now=now, after=after, limit=limit + 1
-        )
-    last = found[limit - 1] if len(found) > limit else None
-    link = next_link(request, event_cursor(last.deadline, last.event_id) if last else None)
-    return json_response([contract.event_body(event) for event in found[:limit]], headers=link)
+    page = await pages.get(listing.Query(status, bettable, after, limit))
+    return written.answer(request, page)
 
 
 @router.get("/events/{event_id}", response_model=contract.Event, responses={200: _AS_IT_STANDS})

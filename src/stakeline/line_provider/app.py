@@ -15,7 +15,7 @@ from stakeline.auth.static_tokens import StaticTokens
 from stakeline.auth.tokens import Tokens
 from stakeline.db import Database, schema
 from stakeline.errors import Unavailable
-from stakeline.line_provider import api, api_feed, auto_result, feed
+from stakeline.line_provider import api, api_feed, auto_result, feed, listing
 from stakeline.line_provider.line import Line
 from stakeline.line_provider.migrations import SCHEMA
 from stakeline.settings import WrongSetting
@@ -86,6 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
         token_model=guarding.STATIC,
     )
     app.state.line = line
+    app.state.pages = listing.line_pages(database)
 
     async def admit(token: str | None, *, look_up: bool) -> Principal:  # noqa: ARG001 - no users here
         return ANYBODY if settings.is_open else tokens.read(token)

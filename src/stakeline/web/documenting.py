@@ -65,3 +65,13 @@ ETAG = header("ETag", "The event's version, for If-Match.", pattern='^"[0-9]+"$'
 LOCATION = header("Location", "Where it is, relative to the request.", format="uri-reference")
 NEXT = header("Link", 'The next page, `<?...>; rel="next"`; none on the last one.', always=False)
 RETRY_AFTER = header("Retry-After", "Seconds to wait.", type="integer", minimum=0)
+_ASK = header("Cache-Control", "Whoever keeps it asks whether it holds.", enum=["no-cache"])
+_PAGE_ETAG = header("ETag", "Of just this page, for If-None-Match.", pattern='^"[0-9a-f]{32}"$')
+
+
+def page_with_etag(*links: Said) -> dict[int | str, Said]:
+    """What a list whose pages have ETags is answered with, for FastAPI's `responses`."""
+    return {
+        200: answer("A page.", _PAGE_ETAG, _ASK, NEXT, *links),
+        304: answer("The client has just this page.", _PAGE_ETAG, _ASK, NEXT),
+    }

@@ -1,0 +1,140 @@
+"""Pages of a list that many read: written once, and handed out for as long as they hold."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from starlette.responses import Response
+
+from stakeline import strictjson
+from stakeline.sharing import Shared
+from stakeline.web.links import next_link
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from starlette.requests import Request
+
+Query = TypeVar("Query")
+
+MOST = 32
+"""How many pages are kept, of up to 1000 events each: the last ones asked for."""
+IN_DOCS: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "If-None-Match",
+            "in": "header",
+            "required": False,
+            "description": "ETags of pages that the client has.",
+            "schema": {"type": "string"},
+        }
+    ]
+}
+"""Of a list whose pages have ETags, for FastAPI's `openapi_extra`."""
+_TAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """How a list stands.
+
+    Attributes:
+        state: the same as long as nobody changes what is in the list, in whichever process; None:
+            there is nothing that tells.
+        now: the time by which it is read, in microseconds.
+    """
+
+    state: object | None
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page as JSON.
+
+    Attributes:
+        moment: when its rows were read; its state was looked up before them.
+        until: from this instant on it may be another page, though nobody changes anything.
+        body: the array.
+        following: the cursor of the page after it; None on the last one.
+        etag: of just this body and cursor.
+    """
+
+    moment: Moment
+    until: int
+    body: bytes
+    following: str | None
+    etag: str
+
+    @classmethod
+    def of(cls, rows: Sequence[object], following: str | None, moment: Moment, until: int) -> Page:
+        """The page with these rows."""
+        body = strictjson.dumps(rows)
+        digest = hashlib.blake2b(body + (following or "").encode(), digest_size=16)
+        return cls(moment, until, body, following, f'"{digest.hexdigest()}"')
+
+    def holds(self, at: Moment) -> bool:
+        """Whether it would be written just so at that moment."""
+        same = at.state is not None and at.state == self.moment.state
+        return same and self.moment.now <= at.now < self.until
+
+
+class WrittenPages(Generic[Query]):
+    """The pages of one list; each answer is of the list as it stood after it was asked for.
+
+    Args:
+        look: how the list stands.
+        read: the page that a query asks for. It looks up how the list stands before it reads rows:
+            if they are newer than that, the page holds for nobody who looks later.
+    """
+
+    def __init__(
+        self,
+        look: Callable[[], Awaitable[Moment]],
+        read: Callable[[Query], Awaitable[Page]],
+    ) -> None:
+        self._read = read
+        self._moments: Shared[None, Moment] = Shared(lambda _: look())
+        self._places: dict[Query, _Place] = {}
+
+    async def get(self, query: Query) -> Page:
+        """The page that it asks for; what `look` and `read` raise."""
+        moment = await self._moments.get(None)
+        place = self._places.pop(query, None) or _Place(partial(self._read, query))
+        self._places[query] = place  # behind those that nobody has asked for since
+        if len(self._places) > MOST:
+            del self._places[next(iter(self._places))]
+        return await place.page_at(moment)
+
+
+class _Place:
+    """Where a page is kept; those for whom it does not hold share the next read."""
+
+    def __init__(self, read: Callable[[], Awaitable[Page]]) -> None:
+        self._read = read
+        self._page: Page | None = None
+        self._reads: Shared[Moment, Page] = Shared(self._read_for)
+
+    async def page_at(self, moment: Moment) -> Page:
+        page = self._page
+        return page if page and page.holds(moment) else await self._reads.get(moment)
+
+    async def _read_for(self, moments: set[Moment]) -> Page:
+        page = self._page  # perhaps it was read since they asked
+        if page is None or not all(page.holds(moment) for moment in moments):
+            page = self._page = await self._read()
+        return page
+
+
+def answer(request: Request, page: Page) -> Response:
+    """The page, or 304 where the client has it: RFC 9110, section 13.1.2."""
+    headers = {"ETag": page.etag, "Cache-Control": "no-cache"}
+    headers |= next_link(request, page.following)
+    known = ",".join(request.headers.getlist("if-none-match"))
+    if known and (known.strip() == "*" or page.etag in _TAG.findall(known)):
+        return Response(None, 304, headers)
+    return Response(page.body, 200, headers, media_type="application/json")
