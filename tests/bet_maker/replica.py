@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from stakeline import clock, ids
-from stakeline.bet_maker import acceptance, bets, events, tables
+from stakeline.bet_maker import acceptance, bets, events, history, tables
 from stakeline.bet_maker.app import prepare
 from stakeline.bet_maker.bets import Asked, Bet, Stamp
 from stakeline.contract import Cursor, Event, FeedItem, FeedPage
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from stakeline.bet_maker.history import Selection
     from stakeline.bet_maker.limits import Limits
     from stakeline.errors import Problem
 
@@ -122,6 +124,14 @@ class Replica:
         """The bet as it now stands."""
         async with self.database.read() as conn:
             return (await bets.find(conn, 1, placed.bet_id))[0]
+
+    async def page(
+        self, chosen: Selection, before: str | None = None, limit: int = 1000
+    ) -> tuple[list[str], str | None]:
+        """The ids on a page of the history, and where to go on."""
+        async with self.database.read() as conn:
+            found, last = await history.page(conn, before, limit, chosen=chosen)
+        return [json.loads(bet)["bet_id"] for bet in found], last
 
     async def event(self, event_id: str = "derby") -> sa.Row[Any]:
         """The event's row."""

@@ -6,14 +6,15 @@ import asyncio
 import csv
 import gc
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
 
-from stakeline.bet_maker import exports
+from stakeline.bet_maker import exports, history
 from stakeline.bet_maker.app import create_app
-from stakeline.bet_maker.bodies import BetBody, bet_body
+from stakeline.bet_maker.bodies import BetBody
 from stakeline.bet_maker.history import Selection
 from stakeline.bet_maker.settings import Settings
 from stakeline.errors import Unavailable
@@ -62,7 +63,7 @@ async def every_fate(both: Both) -> str:
 
 
 @in_this_loop
-@pytest.mark.parametrize("page", [1, 2, 500])
+@pytest.mark.parametrize("page", [1, 2, 5000])
 async def test_an_export_is_what_the_pages_are(
     both: Both, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
@@ -173,8 +174,9 @@ async def test_a_database_that_fails_at_once_is_a_problem(replica: Replica) -> N
     """Before anything was sent, the answer can still say so."""
     async with replica.database.write() as conn:
         await conn.exec_driver_sql("ALTER TABLE bets RENAME TO gone")
+    page = partial(history.page, chosen=Selection(1))
     with pytest.raises(Unavailable):
-        await exports.export(replica.database, Selection(1), exports.CSV, bet_body, BetBody)
+        await exports.stream(replica.database, page, exports.CSV, name="bets", columns=BetBody)
 
 
 @pytest.fixture
@@ -184,7 +186,8 @@ async def damaged(replica: Replica) -> Replica:
     for n in range(3):
         await replica.place_one(placed_at=NOW + n)
     async with replica.database.write() as conn:
-        await conn.exec_driver_sql(f"UPDATE bets SET placed_at = {10**18} WHERE placed_at = {NOW}")  # noqa: S608
+        damage = f"placed_at = {10**18}, amount = {9 * 10**18}"
+        await conn.exec_driver_sql(f"UPDATE bets SET {damage} WHERE placed_at = {NOW}")  # noqa: S608
     return replica
 
 
@@ -210,7 +213,7 @@ async def test_half_an_export_never_looks_whole(
 
     with pytest.raises(httpx2.RemoteProtocolError):
         await read()
-    assert len(got.splitlines()) == 2
+    assert len(got.splitlines()) in {1, 2}  # a page looks one bet ahead
 
 
 @in_this_loop

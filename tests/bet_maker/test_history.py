@@ -9,6 +9,7 @@ import pytest
 
 from stakeline import clock, ids
 from stakeline.bet_maker import history
+from stakeline.bet_maker.bets import Bet
 from stakeline.bet_maker.history import Selection
 from tests.bet_maker.calls import decided, pages, placed, published, refused
 from tests.bet_maker.replica import NOW, asked, event, item
@@ -159,9 +160,8 @@ async def test_a_page_may_be_short_though_there_is_more(
         found: list[list[str]] = []
         before: str | None = None
         while True:
-            async with replica.database.read() as conn:
-                bets, before = await history.page(conn, Selection(1, "WON"), before, limit)
-            found.append([bet.bet_id for bet in bets])
+            page, before = await replica.page(Selection(1, "WON"), before, limit)
+            found.append(page)
             if before is None:
                 break
         assert [bet_id for page in found for bet_id in page] == [
@@ -174,8 +174,7 @@ async def test_a_page_may_be_short_though_there_is_more(
 async def test_an_empty_history_is_one_empty_page(replica: Replica) -> None:
     """With no bets at all, and with none of a status."""
     for chosen in (Selection(1), Selection(1, "WON"), Selection(2)):
-        async with replica.database.read() as conn:
-            assert await history.page(conn, chosen, None, 10) == ([], None)
+        assert await replica.page(chosen) == ([], None)
 
 
 async def test_users_see_their_own_bets_only(replica: Replica) -> None:
@@ -185,9 +184,8 @@ async def test_users_see_their_own_bets_only(replica: Replica) -> None:
         await conn.exec_driver_sql("INSERT INTO users (user_id, username) VALUES (2, 'other')")
     mine, theirs = await replica.place(asked(), asked(user_id=2))
     for user_id, bet in ((1, mine), (2, theirs)):
-        async with replica.database.read() as conn:
-            bets, _ = await history.page(conn, Selection(user_id), None, 10)
-        assert bets == [bet]
+        assert isinstance(bet, Bet)
+        assert await replica.page(Selection(user_id)) == ([bet.bet_id], None)
 
 
 async def test_bets_of_one_microsecond_are_all_there(replica: Replica) -> None:
@@ -197,11 +195,9 @@ async def test_bets_of_one_microsecond_are_all_there(replica: Replica) -> None:
     found: list[str] = []
     before: str | None = None
     while True:
-        async with replica.database.read() as conn:
-            bets, before = await history.page(
-                conn, Selection(1, placed_from=NOW, placed_to=NOW + 1), before, 3
-            )
-        found += [bet.bet_id for bet in bets]
+        span = Selection(1, placed_from=NOW, placed_to=NOW + 1)
+        page, before = await replica.page(span, before, 3)
+        found += page
         if before is None:
             break
     assert len({*found}) == len(found) == 10

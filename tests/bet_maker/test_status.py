@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 
 from stakeline import money
-from stakeline.bet_maker import bets, history
+from stakeline.bet_maker import bets
 from stakeline.bet_maker.bets import Bet, bet_status, why
 from stakeline.bet_maker.history import Selection
 from tests.bet_maker.drawn import BETS, EVENTS, stored
@@ -33,9 +33,8 @@ async def every(replica: Replica) -> dict[str, Bet]:
 
 async def of_status(replica: Replica, status: bets.BetStatus) -> list[str]:
     """The ids of the bets that the history lists under a status."""
-    async with replica.database.read() as conn:
-        found, _ = await history.page(conn, Selection(1, status), None, 1000)
-    return [bet.bet_id for bet in found]
+    found, _ = await replica.page(Selection(1, status))
+    return found
 
 
 def payout(status: str, amount: int, coefficient: int | None) -> Decimal | None:

@@ -181,14 +181,13 @@ async def list_bets(
     cut before the end of the answer, bets are missing.
     """
     chosen = history.Selection(_whose(who, user), status, event_id, placed_from, placed_to)
-    row, columns = (users_bet_body, UsersBet) if _oversees(who) else (bet_body, BetBody)
+    page = partial(history.page, chosen=chosen, with_users=_oversees(who))
     if (form := exports.form_of(request)) != exports.JSON:
-        return await exports.export(desk.database, chosen, form, row, columns)
+        columns = UsersBet if _oversees(who) else BetBody
+        return await exports.stream(desk.database, page, form, name="bets", columns=columns)
     async with desk.database.read() as conn:
-        found, last = await history.page(conn, chosen, cursor, limit)
-    return json_response(
-        [row(bet) for bet in found], headers=next_link(request, last) | {"Vary": "Accept"}
-    )
+        found, last = await page(conn, cursor, limit)
+    return exports.array(found, next_link(request, last))
 
 
 @router.get(

@@ -8,11 +8,10 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, WithJsonSchema
 from starlette.responses import Response
 
-from stakeline import clock, errors, fields, ids, money
+from stakeline import clock, errors, fields, ids, money, strictjson
 from stakeline.bet_maker import exports, reports
 from stakeline.bet_maker.api import DeskHere, Operator
 from stakeline.bet_maker.bodies import hundredths
-from stakeline.web.application import json_response
 from stakeline.web.links import next_link
 from stakeline.web.reading import JsonRoute
 
@@ -81,7 +80,7 @@ async def list_exposures(
 
     async def page(conn: AsyncConnection, after: Place | None, most: int) -> Page[Place]:
         found, last = await reports.exposures(conn, after, most)
-        return [_exposure_body(exposure) for exposure in found], last
+        return [_json(_exposure_body(exposure)) for exposure in found], last
 
     return await _answer(request, desk, page, "exposure", ExposureBody, limit, cursor)
 
@@ -105,7 +104,7 @@ async def list_report(
 
     async def page(conn: AsyncConnection, after: Place | None, most: int) -> Page[Place]:
         found, last = await reports.report(conn, placed_from, placed_to, after, most)
-        return [_entry_body(entry) for entry in found], last
+        return [_json(_entry_body(entry)) for entry in found], last
 
     return await _answer(request, desk, page, "report", EntryBody, limit, cursor)
 
@@ -126,7 +125,7 @@ async def _answer(
     async with desk.database.read() as conn:
         found, last = await page(conn, after, limit)
     link = next_link(request, None if last is None else f"{last[0]}~{last[1]}")
-    return json_response(found, headers=link | {"Vary": "Accept"})
+    return exports.array(found, link)
 
 
 def _read_cursor(cursor: str | None) -> Place | None:
@@ -138,6 +137,10 @@ def _read_cursor(cursor: str | None) -> Place | None:
         return -size if number.startswith("-") else size, event_id and ids.parse_event_id(event_id)
     except ValueError:
         raise errors.InvalidRequest.of("query.cursor", "must be one that a Link gave") from None
+
+
+def _json(body: dict[str, Any]) -> str:
+    return strictjson.dumps(body).decode()
 
 
 def _exposure_body(exposure: Exposure) -> dict[str, Any]:
