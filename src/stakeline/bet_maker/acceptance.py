@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from stakeline import clock, errors, strictjson
-from stakeline.bet_maker.bets import Bet
+from stakeline.bet_maker.bets import Bet, with_keys
 from stakeline.bet_maker.reasons import Reasons
 from stakeline.bet_maker.tables import bets
 from stakeline.db import QUICK_S
@@ -133,8 +133,8 @@ async def repeated(conn: AsyncConnection, asked: Sequence[Asked]) -> bool:
     if any(one.key is None for one in asked):
         return False
     keys = {(one.user_id, one.key) for one in asked}
-    used = sa.tuple_(bets.c.user_id, bets.c.key).in_(keys)
-    count = await conn.scalar(sa.select(sa.func.count()).select_from(bets).where(used))
+    every = sa.select(sa.func.count()).select_from(bets)
+    count: int | None = await conn.scalar(with_keys(every, keys))
     return count == len(keys)
 
 

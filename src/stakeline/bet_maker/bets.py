@@ -13,8 +13,11 @@ import sqlalchemy as sa
 
 from stakeline import clock, errors, money
 from stakeline.bet_maker.tables import bets, events
+from stakeline.db import BigInt, Identifier
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from stakeline.contract import EventStatus
@@ -157,6 +160,16 @@ SHOWN = sa.select(
     bets.c.event_version,
     bets.c.user_id,
 ).join(events, events.c.event_id == bets.c.event_id)
+
+
+def with_keys(query: sa.Select[Any], keys: Collection[tuple[int, str | None]]) -> sa.Select[Any]:
+    """Only those bets of the query that have one of these (user_id, key).
+
+    By a join: for a list of pairs after IN, SQLite goes through all bets there are.
+    """
+    columns = sa.column("user_id", BigInt), sa.column("key", Identifier)
+    asked = sa.values(*columns, name="asked").data(list(keys)).cte("asked")
+    return query.join(asked, sa.and_(bets.c.user_id == asked.c.user_id, bets.c.key == asked.c.key))
 
 
 async def find(

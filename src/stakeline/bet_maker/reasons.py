@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from stakeline import errors, money
-from stakeline.bet_maker.bets import SHOWN, Bet, shown
+from stakeline.bet_maker.bets import SHOWN, Bet, shown, with_keys
 from stakeline.bet_maker.tables import bets, cursor, events, users
 
 if TYPE_CHECKING:
@@ -48,9 +48,8 @@ class Reasons:
         keys = [(asked.user_id, asked.key) for asked in left if asked.key is not None]
         by_key: dict[tuple[int, str], Any] = {}
         if keys:
-            query = SHOWN.add_columns(bets.c.key, bets.c.asked_coefficient, bets.c.accept).where(
-                sa.tuple_(bets.c.user_id, bets.c.key).in_(keys)
-            )
+            told = SHOWN.add_columns(bets.c.key, bets.c.asked_coefficient, bets.c.accept)
+            query = with_keys(told, keys)
             by_key = {(row.user_id, row.key): row for row in await conn.execute(query)}
         asked_for = events.c.event_id.in_({asked.event_id for asked in left})
         # One statement, or a resync between two would make every event look closed.
