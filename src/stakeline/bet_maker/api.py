@@ -17,6 +17,7 @@ from stakeline.web import documenting, written
 from stakeline.web.application import json_response
 from stakeline.web.documenting import answer, link
 from stakeline.web.guarding import BY_PASSWORD, may
+from stakeline.web.lean import LeanRoute
 from stakeline.web.links import EventCursor, read_event_cursor
 from stakeline.web.reading import JsonRoute
 
@@ -89,9 +90,10 @@ def _and_then(event: str) -> list[dict[str, Any]]:
 
 
 router = APIRouter(route_class=JsonRoute, tags=["line"])
+lean_router = APIRouter(route_class=LeanRoute, tags=["line"])
 
 
-@router.get(
+@lean_router.get(
     "/events",
     response_model=list[KnownEvent],
     responses=documenting.page_with_etag(*_and_then("/0")),

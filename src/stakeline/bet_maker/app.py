@@ -104,6 +104,7 @@ def create_app(settings: Settings) -> FastAPI:
         registry=registry,
         why_not_ready=why_not_ready,
         routers=[
+            api.lean_router,
             api.router,
             api_bets.router,
             api_bets.lean_router,

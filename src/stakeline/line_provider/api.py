@@ -20,6 +20,7 @@ from stakeline.web import documenting, written
 from stakeline.web.application import json_response
 from stakeline.web.documenting import ETAG, LOCATION, NEXT, answer, link
 from stakeline.web.guarding import STATIC, may
+from stakeline.web.lean import LeanRoute
 from stakeline.web.links import (
     EventCursor,
     location,
@@ -101,6 +102,7 @@ _FIRST = [link(call, event_id="$response.body#/0/event_id") for call in _CALLS]
 _MADE = answer("Made.", ETAG, LOCATION, *_ON)
 _AS_IT_STANDS = answer("As it now stands.", ETAG, *_ON, model=contract.Event)
 router = APIRouter(route_class=JsonRoute, tags=["line"])
+lean_router = APIRouter(route_class=LeanRoute, tags=["line"])
 
 
 @router.post(
@@ -175,7 +177,7 @@ async def decide_event(
     return _answer(await line.change(event_id, decide, who.name, result.reason), 200)
 
 
-@router.get(
+@lean_router.get(
     "/events",
     response_model=list[contract.Event],
     responses=documenting.page_with_etag(*_FIRST),

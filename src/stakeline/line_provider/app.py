@@ -81,7 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         registry=registry,
         why_not_ready=why_not_ready,
-        routers=[api.router, api_feed.router],
+        routers=[api.lean_router, api.router, api_feed.router],
         is_open=settings.is_open,
         token_model=guarding.STATIC,
     )
