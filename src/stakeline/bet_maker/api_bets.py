@@ -52,7 +52,7 @@ lean_router = APIRouter(route_class=LeanRoute, tags=["bets"])
 large_router = APIRouter(route_class=LeanLargeRoute, tags=["bets"])
 
 
-def key_of(request: Request) -> str | None:
+async def key_of(request: Request) -> str | None:
     """The request's Idempotency-Key.
 
     Raises:

@@ -96,7 +96,7 @@ class Token(BaseModel):
     expires_in: int
 
 
-def entrance_of(request: Request) -> Entrance:
+async def entrance_of(request: Request) -> Entrance:
     """The entrance of this application."""
     entrance: Entrance = request.app.state.entrance
     return entrance

@@ -84,7 +84,7 @@ async def line_of(request: Request) -> Line:
     return line
 
 
-def pages_of(request: Request) -> WrittenPages[listing.Query]:
+async def pages_of(request: Request) -> WrittenPages[listing.Query]:
     """The pages of that line."""
     pages: WrittenPages[listing.Query] = request.app.state.pages
     return pages

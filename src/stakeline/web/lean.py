@@ -21,7 +21,7 @@ from stakeline.web.guarding import Guard
 from stakeline.web.reading import JsonRoute, LargeJsonRoute
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from pydantic import BaseModel
     from starlette.responses import Response
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 class LeanRoute(JsonRoute):
     """A route with a path of its own, whose function returns a `Response`.
 
-    The function may ask for the request, for whom a `Guard` lets in, for what plain functions tell
-    from the request alone (`Depends`), for fields of the query, and for one model of a JSON body.
+    The function may ask for the request, for whom a `Guard` lets in, for what functions tell from
+    the request alone (`Depends`), for fields of the query, and for one model of a JSON body.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - FastAPI's own
         super().__init__(*args, **kwargs)
         asked = self.dependant
         self._request = asked.request_param_name
-        self._told: list[tuple[str, Callable[[Request], Any]]] = [
+        self._told: list[tuple[str, Callable[[Request], Awaitable[Any]]]] = [
             (each.name, each.call)  # type: ignore[misc] # it has both
             for each in asked.dependencies
             if not isinstance(each.call, Guard)
@@ -65,7 +65,7 @@ class LeanRoute(JsonRoute):
             if self._body:
                 _, value = await self.read(request)
             for name, tell in self._told:
-                given[name] = tell(request)
+                given[name] = await tell(request)
             if self._query:
                 asked = request.scope["query_string"]
                 given |= self._read_query(request) if asked else self._unasked

@@ -109,4 +109,4 @@ def _request_id(scope: Scope) -> bytes:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return bytes(value)
-    return b"%s-%d" % (_OURS, next(_COUNT))
+    return b"%s%016x" % (_OURS, next(_COUNT))
