@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, field
-from itertools import pairwise
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import structlog
@@ -14,8 +15,7 @@ from stakeline import background
 from stakeline.errors import Internal, Overloaded, Problem, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from prometheus_client import Histogram
 
@@ -27,18 +27,24 @@ G = TypeVar("G")
 MOST_IN_GROUP = 1000
 MOST_WAITING = 10_000
 """How many may wait; the next ones are told to come back."""
+MOST_WAIT_S = 0.8
+"""How long the first one of them may have waited; then, too, the next ones are told so."""
 ANSWER_S = 2.2
 """How long one waits for the answer: a slow group before its own, and its own."""
+_LOOK_S = 0.1
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Request(Generic[A, G]):
     """What was asked for at once, which stays together, and where the answers go."""
 
     asked: Sequence[A]
-    answered: asyncio.Future[list[G | Problem]] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+    answered: asyncio.Future[list[G | Problem]]
+    began: float
+
+    def answer(self, answers: list[G | Problem]) -> None:
+        if not self.answered.done():  # its caller may have gone, or have been told not to wait
+            self.answered.set_result(answers)
 
 
 class Grouping(Generic[A, G]):
@@ -48,16 +54,26 @@ class Grouping(Generic[A, G]):
 
     Args:
         commit: carries out a group in one transaction; each one's own answer, in order. It raises
-            `Unavailable` where nothing was written.
+            `Unavailable` where nothing was written, or nobody knows.
         sizes: takes up how many shared a commit.
+        at_once: how many groups may be under way, if their order does not matter.
+        note: hears all answers.
     """
 
     def __init__(
-        self, commit: Callable[[Sequence[A]], Awaitable[list[G | Problem]]], sizes: Histogram
+        self,
+        commit: Callable[[Sequence[A]], Awaitable[list[G | Problem]]],
+        sizes: Histogram,
+        *,
+        at_once: int = 1,
+        note: Callable[[list[G | Problem]], None] = lambda _: None,
     ) -> None:
         self._commit = commit
         self._sizes = sizes
+        self._at_once = at_once
+        self._note = note
         self._waiting: deque[_Request[A, G]] = deque()
+        self._under_way: list[list[_Request[A, G]]] = []
         self._count = 0
         self._arrived = asyncio.Event()
 
@@ -68,28 +84,44 @@ class Grouping(Generic[A, G]):
         who stops waiting changes nothing: they are decided all the same.
 
         Raises:
-            Overloaded: too many wait; none of these was taken.
+            Overloaded: too many wait, or for too long; none of these was taken.
         """
-        if self._count + len(asked) > MOST_WAITING:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        too_late = self._waiting and now - self._waiting[0].began > MOST_WAIT_S
+        if too_late or self._count + len(asked) > MOST_WAITING:
             raise Overloaded
-        request = _Request[A, G](asked)
+        request = _Request[A, G](asked, loop.create_future(), now)
         self._waiting.append(request)
         self._count += len(asked)
         self._arrived.set()
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                return await request.answered
-        except TimeoutError:
-            return [Unavailable()] * len(asked)
+        return await request.answered
 
-    def running(self) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
         """Carry out what is asked for, until the block ends."""
-        return background.running(self._run())
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(background.running(self._look()))
+            for _ in range(self._at_once):
+                await stack.enter_async_context(background.running(self._run()))
+            yield
+
+    async def _look(self) -> None:
+        """Answer who has waited for too long; one timer for all costs less than one for each."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            for request in chain(*self._under_way, self._waiting):
+                if loop.time() - request.began > ANSWER_S:
+                    request.answer([Unavailable()] * len(request.asked))
 
     async def _run(self) -> None:
         while True:
-            await self._arrived.wait()
+            while not self._waiting:
+                self._arrived.clear()
+                await self._arrived.wait()
             group = self._next_group()
+            self._under_way.append(group)
             try:
                 answers = await self._carry_out(_asked_by(group))
             except Unavailable as problem:
@@ -97,12 +129,14 @@ class Grouping(Generic[A, G]):
                 while self._waiting:
                     group += self._next_group()
                 answers = [problem] * len(_asked_by(group))
+                log.warning("a group was not written", group=len(answers), cause=problem.cause)
+            self._under_way.remove(group)
+            self._note(answers)
             ends = [0]
             for request in group:
                 ends.append(ends[-1] + len(request.asked))
             for request, (start, end) in zip(group, pairwise(ends), strict=True):
-                if not request.answered.done():  # its caller may have gone
-                    request.answered.set_result(answers[start:end])
+                request.answer(answers[start:end])
 
     def _next_group(self) -> list[_Request[A, G]]:
         group = [self._waiting.popleft()]
@@ -111,8 +145,6 @@ class Grouping(Generic[A, G]):
             group.append(self._waiting.popleft())
             size += len(group[-1].asked)
         self._count -= size
-        if not self._waiting:
-            self._arrived.clear()
         self._sizes.observe(size)
         return group
 

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from stakeline.bet_maker import writer as writing
+from stakeline import grouping
 from stakeline.bet_maker.bets import Asked, Bet
 from stakeline.bet_maker.writer import Writer
 from stakeline.errors import Internal, Overloaded, Problem, Unavailable
@@ -99,7 +99,7 @@ async def test_too_many_bets_are_told_to_come_back(
     desk: Desk, replica: Replica, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What does not fit into the queue is refused at once, as a whole; the rest is taken."""
-    monkeypatch.setattr(writing, "MOST_WAITING", 10)
+    monkeypatch.setattr(grouping, "MOST_WAITING", 10)
     async with databases.held(replica.url):
         requests = [asyncio.create_task(desk.place(asked()))]
         await asyncio.sleep(0.05)
@@ -127,7 +127,7 @@ async def test_a_database_that_is_held_takes_no_bets(desk: Desk, replica: Replic
             answers = [answer for request in requests for answer in await request]
         assert time.perf_counter() - began < 3.5
     assert [type(answer) for answer in answers] == [Unavailable] * 3
-    assert {line["event"] for line in lines} == {"bets not written"}
+    assert {line["event"] for line in lines} == {"a group was not written"}
     assert await replica.number_of_bets() == 0
     assert desk.outcomes("unavailable") == 3
     (bet,) = await desk.place(asked())
@@ -202,7 +202,7 @@ async def test_overload_is_503_at_once_and_nothing_is_taken(
 ) -> None:
     """Over HTTP it is `overloaded` with Retry-After, for bets and batches."""
     event_id = await published(both)
-    monkeypatch.setattr(writing, "MOST_WAITING", 0)
+    monkeypatch.setattr(grouping, "MOST_WAITING", 0)
     bet = {"event_id": event_id, "amount": 1}
     refused(await both.bets.post("/bets", bet), 503, "overloaded")
     refused(await both.bets.post("/bets/batch", {"bets": [bet]}), 503, "overloaded")
