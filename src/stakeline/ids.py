@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import secrets
@@ -13,6 +14,10 @@ _INTEGER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 _BET_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _SHORT_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that is misread on the phone
 MAX_INTEGER = 2**63 - 1
+# Nobody gets at a bet by guessing its id, so ids need not be unguessable, only unlike all others:
+# whoever seeds Python's own generator, or forks the process, must not make them repeat.
+_bits = random.Random()  # noqa: S311
+os.register_at_fork(after_in_child=_bits.seed)
 
 
 def parse_event_id(text: str) -> str:
@@ -86,9 +91,7 @@ def new_bet_id(placed_at: int) -> str:
     Args:
         placed_at: microseconds since 1970 in UTC.
     """
-    # Nobody gets at a bet by guessing its id, so this need not be unguessable, only unlike others;
-    # a process that is forked draws others, too.
-    return _uuid7(placed_at, random.getrandbits(62))
+    return _uuid7(placed_at, _bits.getrandbits(62))
 
 
 def first_bet_id(placed_at: int) -> str:

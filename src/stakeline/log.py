@@ -69,7 +69,6 @@ def configure(level: str, service: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         # What is below the level is not even put together: every request has a line at DEBUG.
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
     # What nobody catches, and what Python warns of, would otherwise be printed over many lines.

@@ -62,7 +62,11 @@ class Disk:
 
 def assert_unavailable(answer: httpx2.Response) -> None:
     """The answer is a 503 that says when to come again, and not why."""
-    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable"), answer.text
+    assert answer.status_code == 503, answer.text
+    assert answer.json()["code"] in {
+        "unavailable",
+        "overloaded",
+    }  # or those before it wait too long
     assert int(answer.headers["retry-after"]) >= 1
     assert not any(word in answer.text.lower() for word in ("sqlite", "postgres", "asyncpg"))
 

@@ -183,7 +183,8 @@ async def insert_within(
         return {}, {}
 
     async def write(statement: str, parameter: str) -> Sequence[Sequence[Any]]:
-        return (await conn.exec_driver_sql(statement, (parameter,))).all()
+        done = await conn.exec_driver_sql(statement, (parameter,))
+        return done.all() if done.returns_rows else []
 
     accepted = await _insert(write, conn.dialect.name, known, standalone=standalone)
     prices = {bet_id: coefficient for bet_id, (coefficient, _) in accepted.items()}
