@@ -71,7 +71,8 @@ async def test_several_at_once_migrate_once(tmp_path: Path) -> None:
         number = schema_of(service).number
         told = [line for _, out, _ in ended for line in out.splitlines() if service in line]
         begun = [line.partition(" from schema ")[2] for line in told if "nothing to do" not in line]
-        assert min(told) == f"{service}: at schema {number}, nothing to do", told
+        rest = {line for line in told if "nothing to do" in line}
+        assert rest <= {f"{service}: at schema {number}, nothing to do"}, told
         # Who comes to it half way takes the rest: nobody begins where another has begun.
         assert len(begun) == len(set(begun)) >= 1, told
         assert all(one.endswith(f" to {number}") for one in begun), told

@@ -25,10 +25,22 @@ MADE = "UPDATE events SET event_id = 'derby'"
 def going_on(replica: Replica, when: str, change: str) -> None:
     """Have a change committed before or after each statement that accepts bets."""
 
-    def go_on(_conn: object, _cursor: object, statement: str, *_: Any) -> None:  # noqa: ANN401
-        if "INSERT INTO bets" in statement:
+    def go_on(*about: Any) -> None:  # noqa: ANN401 - as SQLAlchemy's, or nothing
+        if not about or "INSERT INTO bets" in about[2]:
             databases.execute(replica.url, change)
 
+    async def write_alone(*asked: Any) -> Any:  # noqa: ANN401 - as the engine's
+        if when == "before":
+            go_on()
+        rows = await alone(*asked)
+        if when == "after":
+            go_on()
+        return rows
+
+    connections = replica.database._connections
+    alone = connections.write_alone
+    connections.write_alone = write_alone  # type: ignore[method-assign, assignment]
+    # Within limits it is one of several of a transaction.
     event.listen(replica.database.engine.sync_engine, f"{when}_cursor_execute", go_on)
 
 
