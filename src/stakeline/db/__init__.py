@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
@@ -19,6 +19,7 @@ from stakeline.errors import Unavailable
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+    from sqlalchemy import QueuePool
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 __all__ = ["BigInt", "Database", "Identifier", "UnfitDatabase", "UnsafeDurability", "check_url"]
@@ -177,7 +178,11 @@ class Database:
                 raise Unavailable
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, those in use when they are given back: in 2 s at the most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WHOLE_S):
+                while cast("QueuePool", self.engine.pool).checkedout():
+                    await asyncio.sleep(0.01)
         await self.engine.dispose()
 
 
