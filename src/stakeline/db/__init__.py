@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import sqlalchemy as sa
@@ -33,6 +33,8 @@ WHOLE_S = 2.0
 """How long a transaction may take, from asking for a connection to the end of COMMIT."""
 QUICK_S = 0.7
 """The same, of one that is not the only one that a request waits for."""
+
+_LOOK_S = 0.01
 
 BigInt = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 """A 64-bit integer; STRICT tables of SQLite know the word INTEGER only, and mean the same."""
@@ -179,10 +181,11 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection, those in use when they are given back: in 2 s at the most."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(WHOLE_S):
-                while cast("QueuePool", self.engine.pool).checkedout():
-                    await asyncio.sleep(0.01)
+        pool = cast("QueuePool", self.engine.pool)
+        for _ in range(int(WHOLE_S / _LOOK_S)):
+            if not pool.checkedout():
+                break
+            await asyncio.sleep(_LOOK_S)
         await self.engine.dispose()
 
 
