@@ -110,6 +110,8 @@ class Grouping(Generic[A, G]):
         """Answer who has waited for too long; one timer for all costs less than one for each."""
         loop = asyncio.get_running_loop()
         while True:
+            if not self._under_way and not self._waiting:
+                await self._arrived.wait()
             await asyncio.sleep(_LOOK_S)
             for request in chain(*self._under_way, self._waiting):
                 if loop.time() - request.began > ANSWER_S:

@@ -16,7 +16,7 @@ from hypothesis.stateful import initialize, precondition, rule, run_state_machin
 from structlog.testing import LogCapture
 
 from stakeline.bet_maker import follower, line
-from stakeline.line_provider import api_feed
+from stakeline.line_provider import api_feed, feed
 from tests.machine.bettors import MAKERS, Bettors
 from tests.machine.clocks import S, virtual_time
 from tests.machine.feed_wire import Fate, Fault, Hold
@@ -148,7 +148,7 @@ def log() -> Iterator[LogCapture]:
 
 @pytest.mark.sqlite
 @pytest.mark.no_cover  # it would take twice as long
-@pytest.mark.timeout(max(300, EXAMPLES * STEPS // 20))
+@pytest.mark.timeout(max(300, EXAMPLES * STEPS // 10))
 def test_every_promise_is_kept_at_every_step(
     log: LogCapture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +157,7 @@ def test_every_promise_is_kept_at_every_step(
     monkeypatch.setattr(line, "ANSWER_S", 3600.0)  # the machine may stop on the way, in a debugger
     monkeypatch.setattr(line, "PAGE", PAGE)
     monkeypatch.setattr(api_feed, "SNAPSHOT_PAGE", 2)
+    monkeypatch.setattr(feed, "LOOK_S", 1.0)  # there is no other process to look for
     TALLY.clear()
     run_state_machine_as_test(
         Machine,
