@@ -27,11 +27,14 @@ G = TypeVar("G")
 MOST_IN_GROUP = 1000
 MOST_WAITING = 10_000
 """How many may wait; the next ones are told to come back."""
-MOST_WAIT_S = 0.8
-"""How long the first one of them may have waited; then, too, the next ones are told so."""
-ANSWER_S = 2.2
-"""How long one waits for the answer: a slow group before its own, and its own."""
-_LOOK_S = 0.1
+LOOK_S = 0.1
+MOST_LOOKS = 8
+"""How many looks the first one of them may have waited; then, too, the next ones are told so.
+
+They are counted instead of asking a clock, so that a process that was frozen turns nobody away.
+"""
+ANSWER_LOOKS = 22
+"""How many looks one waits for the answer: a slow group before its own, and its own."""
 
 
 @dataclass(slots=True, eq=False)
@@ -40,7 +43,7 @@ class _Request(Generic[A, G]):
 
     asked: Sequence[A]
     answered: asyncio.Future[list[G | Problem]]
-    began: float
+    began: int
 
     def answer(self, answers: list[G | Problem]) -> None:
         if not self.answered.done():  # its caller may have gone, or have been told not to wait
@@ -75,6 +78,7 @@ class Grouping(Generic[A, G]):
         self._waiting: deque[_Request[A, G]] = deque()
         self._under_way: list[list[_Request[A, G]]] = []
         self._count = 0
+        self._looks = 0
         self._arrived = asyncio.Event()
 
     async def ask(self, asked: Sequence[A]) -> list[G | Problem]:
@@ -86,12 +90,11 @@ class Grouping(Generic[A, G]):
         Raises:
             Overloaded: too many wait, or for too long; none of these was taken.
         """
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        too_late = self._waiting and now - self._waiting[0].began > MOST_WAIT_S
+        too_late = self._waiting and self._looks - self._waiting[0].began > MOST_LOOKS
         if too_late or self._count + len(asked) > MOST_WAITING:
             raise Overloaded
-        request = _Request[A, G](asked, loop.create_future(), now)
+        answered = asyncio.get_running_loop().create_future()
+        request = _Request[A, G](asked, answered, self._looks)
         self._waiting.append(request)
         self._count += len(asked)
         self._arrived.set()
@@ -108,13 +111,13 @@ class Grouping(Generic[A, G]):
 
     async def _look(self) -> None:
         """Answer who has waited for too long; one timer for all costs less than one for each."""
-        loop = asyncio.get_running_loop()
         while True:
             if not self._under_way and not self._waiting:
                 await self._arrived.wait()
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(LOOK_S)
+            self._looks += 1
             for request in chain(*self._under_way, self._waiting):
-                if loop.time() - request.began > ANSWER_S:
+                if self._looks - request.began > ANSWER_LOOKS:
                     request.answer([Unavailable()] * len(request.asked))
 
     async def _run(self) -> None:

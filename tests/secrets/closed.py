@@ -30,6 +30,7 @@ def secret(name: str) -> str:
 
 SIGNED_BY, PREVIOUS = secret("signed"), secret("previous")
 OPERATORS, FEED = secret("operators"), secret("feed")
+DAY_S = 86_400
 OPERATOR, PASSWORD = "olga", "tall ships of Lübeck"
 LINE = {
     "operator_tokens": SecretStr(f"desk={OPERATORS}"),
@@ -98,7 +99,7 @@ def claims(**other: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
         "sub": "2",
         "iat": now,
         "nbf": now,
-        "exp": now + 900,
+        "exp": now + DAY_S,  # whenever in a long run it is used, its time is not what is wrong
         "name": "olga",
         "role": "operator",
         "version": 0,

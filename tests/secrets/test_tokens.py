@@ -14,6 +14,7 @@ from stakeline.auth import Principal
 from stakeline.auth.signing import Signing
 from stakeline.errors import Unauthenticated
 from tests.secrets.closed import (
+    DAY_S,
     PREVIOUS,
     SIGNED_BY,
     Closed,
@@ -158,8 +159,8 @@ def claims_of_others() -> dict[str, str]:
     now = int(time.time())
     wrong: dict[str, dict[str, Any]] = {
         "expired, the leeway included": {"exp": now - 31},
-        "issued in the future": {"iat": now + 600},
-        "good in the future": {"nbf": now + 600},
+        "issued in the future": {"iat": now + DAY_S},
+        "good in the future": {"nbf": now + DAY_S},
         "a user of nobody": {"sub": "0"},
     }
     for name in claims():

@@ -179,9 +179,7 @@ async def test_only_bets_before_closing_stand(
     slowest_us = max(one.received - one.sent for one in load.asked)
     assert len(bets) > 100
     assert {bet["status"] for bet in bets.values()} == {"WON", "LOST", "VOID"}
-    codes = {one.body["code"] for one in load.asked if one.status != 201}
-    assert "betting_closed" in codes
-    assert codes <= {"betting_closed", "unavailable", "overloaded"}  # 503 on a busy machine
+    assert {one.body["code"] for one in load.asked if one.status != 201} == {"betting_closed"}
     for closing, latest in zip(closings, closed, strict=True):
         closed_at = instant(events[closing.event_id]["closed_at"])
         assert closing.at <= closed_at <= latest.result(), closing.event_id

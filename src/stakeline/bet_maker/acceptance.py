@@ -14,7 +14,6 @@ from stakeline import clock, errors, strictjson
 from stakeline.bet_maker.bets import Bet, with_keys
 from stakeline.bet_maker.reasons import Reasons
 from stakeline.bet_maker.tables import bets
-from stakeline.db import QUICK_S
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -156,7 +155,7 @@ async def _judge(
     answers: dict[str, Bet | Problem | None] = {}
     if left:
         try:
-            async with database.read(QUICK_S) as conn:
+            async with database.read() as conn:
                 reasons = await Reasons.look_up(conn, left)
         except errors.Unavailable as problem:  # those that were accepted are all the same
             answers = {asked.bet_id: problem for asked in left}
