@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,31 +24,34 @@ class Shared(Generic[Item, Answer]):
 
     def __init__(self, ask: Callable[[set[Item]], Awaitable[Answer]]) -> None:
         self._ask = ask
-        self._items: set[Item] = set()
-        self._next: asyncio.Task[Answer] | None = None
-        self._last: asyncio.Task[Answer] | None = None
+        self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
+        self._looking: asyncio.Task[None] | None = None
 
     async def get(self, item: Item) -> Answer:
         """What a look-up gives for a group of which `item` is one.
 
         Who stops waiting does not stop it: others wait for it, too.
         """
-        self._items.add(item)
-        task = self._next
-        if task is None:
-            task = self._next = self._last = asyncio.create_task(self._look_up(self._last))
-            task.add_done_callback(_hear)
-        await asyncio.wait([task])
-        return task.result()
+        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, answered))
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look_up())
+        return await answered
 
-    async def _look_up(self, before: asyncio.Task[Answer] | None) -> Answer:
-        if before is not None and not before.done():
-            await asyncio.wait([before])
-        items, self._items, self._next = self._items, set(), None
-        return await self._ask(items)
-
-
-def _hear(task: asyncio.Task[Any]) -> None:
-    """Take note of how it ended: perhaps nobody waits any more who could."""
-    if not task.cancelled():
-        task.exception()
+    async def _look_up(self) -> None:
+        """Look up until nobody waits."""
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting, []
+                try:
+                    answer = await self._ask({item for item, _ in group})
+                except Exception as error:  # noqa: BLE001 - it is theirs who asked
+                    for _, answered in group:
+                        if not answered.done():  # who asked may have gone
+                            answered.set_exception(error)
+                else:
+                    for _, answered in group:
+                        if not answered.done():
+                            answered.set_result(answer)
+        finally:
+            self._looking = None

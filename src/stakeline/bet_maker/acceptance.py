@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 _MOST_REPEATS = 3
 
-# The group travels as one JSON parameter, so the statement is the same for any size of group.
+# The group travels in parameters that are the same for any size of group: a column each, or with
+# SQLite, which has no arrays, all rows as one JSON.
 _TYPES = {
     "bet_id": "text",
     "user_id": "bigint",
@@ -44,16 +45,15 @@ _TYPES = {
     "epoch": "text",
     "token_version": "bigint",
 }
-_EXTRACTED = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in _TYPES)
-_TYPED = ", ".join(f"{name} {kind}" for name, kind in _TYPES.items())
+_EXTRACTED = ", ".join(f"json_extract(value, '$[{n}]') AS {name}" for n, name in enumerate(_TYPES))
+_COLUMNS = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_TYPES.values(), 1))
 _GROUP = {
     "sqlite": f"""
-WITH asked AS (SELECT {_EXTRACTED}, json_each.key AS n FROM json_each(?))
+WITH asked AS MATERIALIZED (SELECT {_EXTRACTED}, json_each.key AS n FROM json_each(?))
 """,  # noqa: S608 - constants
     "postgresql": f"""
 WITH asked AS (
-    SELECT * FROM ROWS FROM (json_to_recordset($1) AS ({_TYPED})) WITH ORDINALITY
-    AS asked ({", ".join(_TYPES)}, n))
+    SELECT * FROM unnest({_COLUMNS}) WITH ORDINALITY AS asked ({", ".join(_TYPES)}, n))
 """,  # noqa: S608 - constants
 }
 
@@ -181,8 +181,8 @@ async def insert_within(
     if not known:
         return {}, {}
 
-    async def write(statement: str, parameter: str) -> Sequence[Sequence[Any]]:
-        done = await conn.exec_driver_sql(statement, (parameter,))
+    async def write(statement: str, *parameters: object) -> Sequence[Sequence[Any]]:
+        done = await conn.exec_driver_sql(statement, parameters)
         return done.all() if done.returns_rows else []
 
     accepted = await _insert(write, conn.dialect.name, known, standalone=standalone)
@@ -191,34 +191,40 @@ async def insert_within(
 
 
 async def _insert(
-    write: Callable[[str, str], Awaitable[Sequence[Sequence[Any]]]],
+    write: Callable[..., Awaitable[Sequence[Sequence[Any]]]],
     dialect: str,
     group: Sequence[Asked],
     *,
     standalone: bool,
 ) -> Accepted:
     name_events, accept_bets = _STATEMENTS[dialect]
-    parameter = strictjson.dumps([_as_parameter(asked) for asked in group]).decode()
+    rows = [_as_row(asked) for asked in group]
+    parameters: list[object]
+    if dialect == "sqlite":
+        parameters = [strictjson.dumps(rows).decode()]
+    else:
+        parameters = [list(column) for column in zip(*rows, strict=True)]
     if standalone:
-        await write(name_events, parameter)
-    rows = await write(accept_bets, parameter)
-    return {bet_id: (coefficient, version) for bet_id, coefficient, version in rows}
+        await write(name_events, *parameters)
+    inserted = await write(accept_bets, *parameters)
+    return {bet_id: (coefficient, version) for bet_id, coefficient, version in inserted}
 
 
-def _as_parameter(asked: Asked) -> dict[str, object]:
-    return {
-        "bet_id": asked.bet_id,
-        "user_id": asked.user_id,
-        "key": asked.key,
-        "event_id": asked.event_id,
-        "amount": asked.amount,
-        "asked_coefficient": asked.asked_coefficient,
-        "accept": asked.accept,
-        "placed_at": asked.stamp.placed_at,
-        "fix_at": asked.stamp.fix_at,
-        "epoch": asked.stamp.epoch,
-        "token_version": asked.token_version,
-    }
+def _as_row(asked: Asked) -> tuple[object, ...]:
+    """What is asked, in the order of `_TYPES`."""
+    return (
+        asked.bet_id,
+        asked.user_id,
+        asked.key,
+        asked.event_id,
+        asked.amount,
+        asked.asked_coefficient,
+        asked.accept,
+        asked.stamp.placed_at,
+        asked.stamp.fix_at,
+        asked.stamp.epoch,
+        asked.token_version,
+    )
 
 
 def _as_bet(asked: Asked, coefficient: int | None, event_version: int) -> Bet:

@@ -14,12 +14,12 @@ from stakeline.auth import Principal
 from stakeline.bet_maker import events, listing, users
 from stakeline.bet_maker.standalone import Standalone
 from stakeline.web import documenting, written
-from stakeline.web.application import json_response
 from stakeline.web.documenting import answer, link
 from stakeline.web.guarding import BY_PASSWORD, may
 from stakeline.web.lean import LeanRoute
 from stakeline.web.links import EventCursor, read_event_cursor
 from stakeline.web.reading import JsonRoute
+from stakeline.web.responses import json_response
 
 if TYPE_CHECKING:
     from stakeline.bet_maker.follower import Follower

@@ -32,12 +32,12 @@ from stakeline.bet_maker.bodies import (
 )
 from stakeline.bet_maker.standalone import Standalone
 from stakeline.web import headers, problems
-from stakeline.web.application import json_response
 from stakeline.web.documenting import LOCATION, answer, header, link
 from stakeline.web.guarding import BY_PASSWORD, may
 from stakeline.web.lean import LeanLargeRoute, LeanRoute
 from stakeline.web.links import location, next_link
 from stakeline.web.reading import JsonRoute
+from stakeline.web.responses import json_response
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

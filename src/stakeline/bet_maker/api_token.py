@@ -16,8 +16,8 @@ from stakeline.auth import passwords
 from stakeline.bet_maker import logins, users
 from stakeline.errors import BadRequest, InvalidRequest, Unauthenticated, UnsupportedMediaType
 from stakeline.web import problems
-from stakeline.web.application import json_response
 from stakeline.web.reading import KIB, JsonRoute, read_body
+from stakeline.web.responses import json_response
 
 if TYPE_CHECKING:
     from stakeline.auth import Principal

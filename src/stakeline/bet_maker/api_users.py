@@ -20,11 +20,11 @@ from stakeline.auth import Principal, passwords
 from stakeline.bet_maker import users
 from stakeline.bet_maker.api_token import EntranceHere, address_of
 from stakeline.bet_maker.users import User, UserRole
-from stakeline.web.application import json_response
 from stakeline.web.documenting import LOCATION, NEXT, answer, link
 from stakeline.web.guarding import BY_PASSWORD, may
 from stakeline.web.links import location, next_link
 from stakeline.web.reading import JsonRoute
+from stakeline.web.responses import json_response
 
 Operator = Annotated[Principal, may(BY_PASSWORD, "operator")]
 Oneself = Annotated[Principal, may(BY_PASSWORD, "user")]

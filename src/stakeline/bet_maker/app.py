@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -191,11 +192,7 @@ def _tokens(settings: Settings) -> tuple[StaticTokens, Signing | None]:
 
 
 def _admission(database: Database, tokens: Tokens) -> Admission:
-    async def good(asking: set[Principal]) -> set[Principal]:
-        async with database.read(db.QUICK_S) as conn:
-            return await users.good(conn, asking)
-
-    shared = Shared(good)
+    shared = Shared(partial(users.good, database))
 
     async def admit(token: str | None, *, look_up: bool) -> Principal:
         who = tokens.read(token)

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from stakeline.db import Database
+
 Mode = Literal["following", "standalone"]
 
+_STATE = "SELECT mode, epoch, seq, at, snapshot FROM cursor"
 NOBODY = ""
 """The epoch of a row that no log vouches for: it takes no bets."""
 
@@ -134,9 +137,10 @@ async def read_cursor(conn: AsyncConnection, *, lock: bool = False) -> Cursor | 
     return None if row.epoch is None else Cursor(row.epoch, row.seq, row.at)
 
 
-async def state(conn: AsyncConnection) -> tuple[Any, ...]:
+async def state(database: Database) -> tuple[Any, ...]:
     """The same as long as the line is not changed here, by whichever process."""
-    return tuple((await conn.execute(sa.select(cursor))).one())
+    (row,) = await database.read_alone(_STATE)
+    return tuple(row)
 
 
 async def apply_page(conn: AsyncConnection, page: FeedPage) -> Cursor | None:

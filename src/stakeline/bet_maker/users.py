@@ -6,6 +6,7 @@ for the bets that refer to it.
 
 from __future__ import annotations
 
+import json
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,11 +23,20 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from stakeline.db import Database
+
 ANONYMOUS = 1
 """The anonymous user's id; a row like any other, so that a key is unique per user here too."""
 ANYBODY = Principal("anonymous", "anybody", ANONYMOUS)
 """Who asks in open mode."""
 
+_GOOD = {
+    dialect: f"SELECT user_id, token_version FROM users WHERE active = 1 AND user_id {among}"  # noqa: S608 - constants
+    for dialect, among in {
+        "sqlite": "IN (SELECT value FROM json_each(?))",
+        "postgresql": "= ANY($1)",
+    }.items()
+}
 UserRole = Literal["user", "operator"]
 _THERE = sa.and_(users.c.user_id != ANONYMOUS, users.c.removed_at.is_(None))
 _FOUND = sa.text("""
@@ -119,12 +129,13 @@ async def credentials(conn: AsyncConnection, username: str) -> tuple[Principal, 
     return Principal(row.username, row.role, row.user_id, row.token_version), row.password_hash
 
 
-async def good(conn: AsyncConnection, asking: Collection[Principal]) -> set[Principal]:
+async def good(database: Database, asking: Collection[Principal]) -> set[Principal]:
     """Those of them who are known by a token that has not been revoked."""
-    query = sa.select(users.c.user_id, users.c.token_version).where(
-        users.c.user_id.in_({who.user_id for who in asking}), users.c.active == 1
-    )
-    found = {(row.user_id, row.token_version) for row in await conn.execute(query)}
+    user_ids = list({who.user_id for who in asking})
+    dialect = database.engine.dialect.name
+    among = json.dumps(user_ids) if dialect == "sqlite" else user_ids
+    rows = await database.read_alone(_GOOD[dialect], among)
+    found = {(user_id, token_version) for user_id, token_version in rows}
     return {who for who in asking if (who.user_id, who.token_version) in found}
 
 
@@ -134,7 +145,12 @@ async def check(conn: AsyncConnection, who: Principal) -> None:
     Raises:
         Unauthenticated: it was, by another password or role, or the user was removed.
     """
-    if not await good(conn, [who]):
+    of_the_token = sa.select(users.c.user_id).where(
+        users.c.user_id == who.user_id,
+        users.c.token_version == who.token_version,
+        users.c.active == 1,
+    )
+    if (await conn.execute(of_the_token)).first() is None:
         raise Unauthenticated
 
 

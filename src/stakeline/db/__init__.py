@@ -15,6 +15,7 @@ from stakeline import clock
 from stakeline.db import postgresql, sqlite
 from stakeline.db.unfit import UnfitDatabase, UnsafeDurability
 from stakeline.errors import Unavailable
+from stakeline.sharing import Shared
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -33,6 +34,9 @@ WHOLE_S = 2.0
 """How long a transaction may take, from asking for a connection to the end of COMMIT."""
 QUICK_S = 0.7
 """The same, of one that is not the only one that a request waits for."""
+
+CLOCK = {"sqlite": "NULL", "postgresql": postgresql.CLOCK}
+"""An expression for the database's clock, in microseconds; null where it is the host's."""
 
 _LOOK_S = 0.01
 
@@ -57,6 +61,7 @@ class Database:
         self._connections: sqlite.Connections | postgresql.Connections = _ENGINES[
             parsed.get_backend_name()
         ].Connections(parsed)
+        self._times = Shared(self._look_at_clock)
 
     @property
     def engine(self) -> AsyncEngine:
@@ -127,14 +132,29 @@ class Database:
 
         return await self._attempt(act_within)
 
-    async def write_alone(self, statement: str, parameter: str) -> Sequence[Sequence[Any]]:
+    async def read_alone(self, statement: str, *parameters: object) -> Sequence[Sequence[Any]]:
+        """The rows of a statement that reads, and is a transaction by itself.
+
+        It goes straight to the driver, with one round trip, and is one of several of a request.
+
+        Args:
+            statement: in the engine's own words, with parameters in its own form.
+            parameters: what they stand for.
+
+        Raises:
+            Unavailable: as `read`.
+        """
+        async with _unavailable_as_such():
+            return await self._connections.read_alone(statement, parameters, QUICK_S)
+
+    async def write_alone(self, statement: str, *parameters: object) -> Sequence[Sequence[Any]]:
         """The rows of a statement that writes and is a transaction by itself, tried again likewise.
 
         It goes straight to the driver, with one round trip.
 
         Args:
-            statement: in the engine's own words, with one parameter in its own form.
-            parameter: what it stands for.
+            statement: in the engine's own words, with parameters in its own form.
+            parameters: what they stand for.
 
         Raises:
             Unavailable: as `attempt`; it may have been written.
@@ -142,7 +162,7 @@ class Database:
 
         async def write_within(left_s: float) -> Sequence[Sequence[Any]]:
             async with _unavailable_as_such():
-                return await self._connections.write_alone(statement, parameter, left_s)
+                return await self._connections.write_alone(statement, parameters, left_s)
 
         return await self._attempt(write_within)
 
@@ -165,8 +185,11 @@ class Database:
         """
         if isinstance(self._connections, sqlite.Connections):
             return clock.now()
-        async with self.read(QUICK_S) as conn:
-            return await now(conn)
+        return await self._times.get(None)
+
+    async def _look_at_clock(self, _: set[None]) -> int:
+        ((at,),) = await self.read_alone(f"SELECT {postgresql.CLOCK}")
+        return int(at)
 
     async def check_writable(self) -> None:
         """Nothing, if the database takes writes, as far as that can be told without one.
@@ -181,6 +204,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection, those in use when they are given back: in 2 s at the most."""
+        await self._connections.close()
         pool = cast("QueuePool", self.engine.pool)
         for _ in range(int(WHOLE_S / _LOOK_S)):
             if not pool.checkedout():

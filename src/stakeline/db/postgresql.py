@@ -12,6 +12,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from stakeline.db.keeping import Keeping
 from stakeline.db.unfit import UnfitDatabase, UnsafeDurability
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _READ_ONLY = "25006"
 
 _QUERY = {"host", "port", "ssl", "target_session_attrs"}
 
-NOW = sa.text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)")
+CLOCK = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
 """The database's clock, in microseconds: not of the transaction's start, but of this moment."""
 ONE_MAKER = sa.text("SELECT pg_advisory_xact_lock(7308324465728515173)")
 """Until the transaction ends, one process migrates this database."""
@@ -85,6 +86,7 @@ class Connections:
     def __init__(self, url: sa.URL) -> None:
         self._url = url
         self.engine = _create_engine(url, prepare=False)
+        self._keeping = Keeping()
 
     async def open(self, *, allow_unsafe: bool) -> None:
         """Find out what the server is.
@@ -128,28 +130,44 @@ class Connections:
             yield conn
 
     async def write_alone(
-        self, statement: str, parameter: str, within_s: float
+        self, statement: str, parameters: Sequence[object], within_s: float
     ) -> Sequence[Sequence[Any]]:
-        """The rows of one statement, whose parameter is `$1`, that is a transaction by itself.
+        """The rows of one statement, with parameters `$1` and so on: a transaction by itself.
 
         It needs none of a transaction's limits: the server ends it without this process.
 
         Raises:
             DBAPIError: as SQLAlchemy raises it.
         """
-        async with self.transaction(write=False, within_s=within_s) as conn:
-            driver = (await conn.get_raw_connection()).driver_connection
-            assert driver is not None  # noqa: S101 - it is connected
-            try:
-                rows: Sequence[Sequence[Any]] = await driver.fetch(statement, parameter)
-            except BaseException as error:
-                state = getattr(error, "sqlstate", None) or ""
-                if not is_own_fault(state) and state not in COLLISIONS and conn.sync_connection:
-                    conn.sync_connection.invalidate()  # it may be gone, at work, or a standby's
-                if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
-                    raise DBAPIError.instance(statement, None, error, Exception) from error
-                raise
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + within_s
+        async with asyncio.timeout_at(ends_at):
+            kept = await self._keeping.take(self.engine)
+            while kept.driver.is_closed():
+                await kept.conn.invalidate()
+                await kept.conn.close()
+                kept = await self._keeping.take(self.engine)
+        cut = loop.call_at(ends_at, kept.driver.terminate)
+        try:
+            rows: Sequence[Sequence[Any]] = await kept.driver.fetch(statement, *parameters)
+        except BaseException as error:
+            state = getattr(error, "sqlstate", None) or ""
+            if not is_own_fault(state) and state not in COLLISIONS:
+                kept.driver.terminate()  # it may be gone, at work, or a standby's
+            if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
+                raise DBAPIError.instance(statement, None, error, Exception) from error
+            raise
+        else:
             return rows
+        finally:
+            cut.cancel()
+            await self._keeping.give(kept)
+
+    read_alone = write_alone
+
+    async def close(self) -> None:
+        """Give back what is kept."""
+        await self._keeping.close()
 
 
 @asynccontextmanager
@@ -186,7 +204,7 @@ def check(url: sa.URL) -> None:
 
 async def now(conn: AsyncConnection) -> int:
     """The server's clock, in microseconds."""
-    return int((await conn.execute(NOW)).scalar_one())
+    return int((await conn.execute(sa.text(f"SELECT {CLOCK}"))).scalar_one())
 
 
 def lock_timeout(wait_s: float) -> sa.TextClause:

@@ -13,12 +13,15 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from stakeline import clock
+from stakeline.db.keeping import Keeping
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     import sqlalchemy as sa
     from sqlalchemy.engine.interfaces import DBAPIConnection
+
+    from stakeline.db.keeping import Kept
 
 OLDEST = (3, 37, 0)  # STRICT tables
 POOL_SIZE = 8
@@ -56,6 +59,8 @@ class Connections:
     def __init__(self, url: sa.URL) -> None:
         self.engine = _create_engine(url)
         self._turn = asyncio.Lock()
+        self._keeping = Keeping()
+        self._reader: sqlite3.Connection | None = None
 
     async def open(self, *, allow_unsafe: bool) -> None:
         """Nothing: there is nothing to find out."""
@@ -81,23 +86,56 @@ class Connections:
             async with conn.begin():
                 yield conn
 
-    async def write_alone(
+    async def read_alone(
         self,
         statement: str,
-        parameter: str,
-        within_s: float,  # noqa: ARG002 - only waiting for others is limited
+        parameters: Sequence[object],
+        within_s: float,  # noqa: ARG002 - it waits for nobody
     ) -> Sequence[Sequence[Any]]:
-        """The rows of one statement, whose parameter is `?`, that is a transaction by itself.
+        """The rows of one statement, with parameters `?`: a transaction by itself.
+
+        It is read here and now: for some rows by their keys the way to a thread and back takes ten
+        times as long.
 
         Raises:
             DBAPIError: as SQLAlchemy raises it.
         """
-        async with self._turn_to_write() as left_s, self.engine.connect() as conn:
-            known = (await conn.get_raw_connection()).info
-            if known.get("waits_s") != left_s:
-                await _fetch(conn, f"PRAGMA busy_timeout = {left_s * 1000:.0f}")
-                known["waits_s"] = left_s
-            return await _fetch(conn, statement, parameter)
+        try:
+            if self._reader is None:
+                self._reader = sqlite3.connect(
+                    str(self.engine.url.database), timeout=0, isolation_level=None
+                )
+            return self._reader.execute(statement, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise DBAPIError.instance(statement, None, error, sqlite3.Error) from error
+
+    async def write_alone(
+        self,
+        statement: str,
+        parameters: Sequence[object],
+        within_s: float,  # noqa: ARG002 - only waiting for others is limited
+    ) -> Sequence[Sequence[Any]]:
+        """The same, of a statement that writes, in its connection's thread.
+
+        Raises:
+            DBAPIError: as SQLAlchemy raises it.
+        """
+        async with self._turn_to_write() as left_s:
+            kept = await self._keeping.take(self.engine)
+            try:
+                if kept.info.get("waits_s") != left_s:
+                    await _fetch(kept, f"PRAGMA busy_timeout = {left_s * 1000:.0f}")
+                    kept.info["waits_s"] = left_s
+                return await _fetch(kept, statement, *parameters)
+            finally:
+                await self._keeping.give(kept)
+
+    async def close(self) -> None:
+        """Give back what is kept."""
+        await self._keeping.close()
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
     @asynccontextmanager
     async def _turn_to_write(self) -> AsyncIterator[float]:
@@ -111,14 +149,10 @@ class Connections:
             self._turn.release()
 
 
-async def _fetch(
-    conn: AsyncConnection, statement: str, *parameters: str
-) -> Sequence[Sequence[Any]]:
+async def _fetch(kept: Kept, statement: str, *parameters: object) -> Sequence[Sequence[Any]]:
     """The rows of a statement, straight from the driver: one turn of its thread."""
-    driver = (await conn.get_raw_connection()).driver_connection
-    assert driver is not None  # noqa: S101 - it is connected
     try:
-        rows: Sequence[Sequence[Any]] = await driver.execute_fetchall(statement, parameters)
+        rows: Sequence[Sequence[Any]] = await kept.driver.execute_fetchall(statement, parameters)
     except sqlite3.Error as error:
         raise DBAPIError.instance(statement, None, error, sqlite3.Error) from error
     return rows

@@ -17,7 +17,6 @@ from stakeline.line_provider import changes, events, feed, listing
 from stakeline.line_provider.events import Change, Ruling, Terms
 from stakeline.line_provider.line import Line
 from stakeline.web import documenting, written
-from stakeline.web.application import json_response
 from stakeline.web.documenting import ETAG, LOCATION, NEXT, answer, link
 from stakeline.web.guarding import STATIC, may
 from stakeline.web.lean import LeanRoute
@@ -28,6 +27,7 @@ from stakeline.web.links import (
     read_event_cursor,
 )
 from stakeline.web.reading import JsonRoute
+from stakeline.web.responses import json_response
 from stakeline.web.written import WrittenPages
 
 

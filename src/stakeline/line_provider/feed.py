@@ -28,6 +28,10 @@ LOOK_S = 0.02
 _FOUND_LOG = sa.text("""
 INSERT INTO head (id, epoch, seq, at) VALUES (1, :epoch, 0, :at) ON CONFLICT DO NOTHING
 """)
+_HEAD = {
+    dialect: f"SELECT epoch, seq, at, {expression} FROM head"  # noqa: S608 - constants
+    for dialect, expression in db.CLOCK.items()
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,12 @@ async def read_head(conn: AsyncConnection) -> Cursor:
     """The place of the log's last item."""
     row = (await conn.execute(sa.select(head))).one()
     return Cursor(row.epoch, row.seq, row.at)
+
+
+async def read_head_and_clock(database: Database) -> tuple[Cursor, int]:
+    """The same with the database's time, in one round trip."""
+    ((epoch, seq, at, now),) = await database.read_alone(_HEAD[database.engine.dialect.name])
+    return Cursor(epoch, seq, at), clock.now() if now is None else now
 
 
 async def check(conn: AsyncConnection, last: Cursor, after: int, at: int | None) -> None:

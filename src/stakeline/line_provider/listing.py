@@ -12,8 +12,6 @@ from stakeline.web.written import Moment, Page, WrittenPages
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
     from stakeline.contract import EventStatus
     from stakeline.db import Database
     from stakeline.line_provider.events import Event
@@ -32,12 +30,11 @@ def line_pages(database: Database) -> WrittenPages[Query]:
     """The events of the line, soonest deadline first."""
 
     async def look() -> Moment:
-        async with database.read(db.QUICK_S) as conn:
-            return await _moment(conn)
+        return Moment(*await feed.read_head_and_clock(database))
 
     async def read(query: Query) -> Page:
         async with database.read() as conn:
-            moment = await _moment(conn)
+            moment = Moment(await feed.read_head(conn), await db.now(conn))
             found = await events.page(
                 conn,
                 status=query.status,
@@ -55,10 +52,6 @@ def line_pages(database: Database) -> WrittenPages[Query]:
         )
 
     return WrittenPages(look, read)
-
-
-async def _moment(conn: AsyncConnection) -> Moment:
-    return Moment(await feed.read_head(conn), await db.now(conn))
 
 
 def _until(query: Query, moment: Moment, found: Sequence[Event]) -> int:
