@@ -28,6 +28,13 @@ async def plans(database: Database, ask: Callable[[AsyncConnection], Awaitable[A
         if statement.lstrip().startswith(("SELECT", "WITH")):
             asked.append((statement, parameters))
 
+    async def read_alone(statement: str, parameters: Any, within_s: float) -> Any:  # noqa: ANN401
+        asked.append((statement, tuple(parameters)))
+        return await alone(statement, parameters, within_s)
+
+    connections = database._connections
+    alone = connections.read_alone
+    connections.read_alone = read_alone  # type: ignore[method-assign]
     engine = database.engine.sync_engine
     sa.event.listen(engine, "before_cursor_execute", note)
     try:
@@ -36,6 +43,7 @@ async def plans(database: Database, ask: Callable[[AsyncConnection], Awaitable[A
                 await ask(conn)
     finally:
         sa.event.remove(engine, "before_cursor_execute", note)
+        connections.read_alone = alone  # type: ignore[method-assign]
     found = []
     async with database.read() as conn:
         for statement, parameters in asked:

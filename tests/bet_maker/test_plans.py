@@ -91,8 +91,8 @@ CASES: dict[str, tuple[Callable[[AsyncConnection], Awaitable[Any]], str]] = {
     "an event": (lambda conn: events.find(conn, "e3"), "events_pkey sqlite_autoindex_events_1"),
     "report": (lambda conn: reports.report(conn, NOW, NOW + 10**11, None, 100), BY_ID),
     "users": (lambda conn: users.page(conn, 500, 100), "users_pkey PRIMARY"),
-    "users who ask": (
-        lambda conn: users.good(conn, [Principal("", "user", n) for n in range(20)]),
+    "who asks": (
+        lambda conn: users.check(conn, Principal("", "user", 5)),
         "users_pkey PRIMARY",
     ),
     "a name": (
@@ -118,3 +118,13 @@ async def test_logins_are_counted_over_their_indexes(many: Replica) -> None:
     plan = await plans(many.database, lambda conn: logins.begin(conn, NOW, "user3", "address7"))
     assert "logins_of_account" in plan
     assert "logins_of_address" in plan
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_looking_up_who_asks_leads_over_the_index_of_users(many: Replica) -> None:
+    """Of many at once, by a statement that is sent alone."""
+    asking = [Principal("", "user", n) for n in range(2, 22)]
+    assert await users.good(many.database, asking) == set(asking)
+    plan = await plans(many.database, lambda _: users.good(many.database, asking))
+    assert "users_pkey" in plan or "PRIMARY" in plan, plan
+    assert not any(scan in plan for scan in SCANS), plan

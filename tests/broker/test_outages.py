@@ -95,10 +95,10 @@ async def forge(scene: Scene) -> None:
     """Items come doubled, in any order, with other contents, and with none at all."""
     async with connected(scene.rabbit.url) as exchange:
         queue = await exchange.bind()
-        for _ in range(10):
+        for _ in range(5):
             real = [got.body for got in await queue.take()]
             lies = [body.replace(b"WIN", b"LOSE").replace(b'"seq":', b'"seq":9') for body in real]
-            bodies = [*real, *lies, *[b"\xff" * 70_000] * 50]
+            bodies = [*real, *lies, *[b"\xff" * 70_000] * 20]
             random.shuffle(bodies)
             await exchange.storm(bodies[:300])
             queue.got.clear()

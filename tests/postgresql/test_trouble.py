@@ -73,8 +73,8 @@ async def test_a_database_that_is_cut_off(pair: Troubled) -> None:
 async def test_many_requests_while_the_database_hangs(pair: Troubled) -> None:
     """More than there are connections: those that wait for one are told in time as well."""
     pair.wire.hold()
-    asked = [in_time(pair.place(f"many-{n}")) for n in range(50)]
-    asked += [in_time(pair.bets.get("/bets")) for _ in range(50)]
+    asked = [in_time(pair.place(f"many-{n}")) for n in range(20)]
+    asked += [in_time(pair.bets.get("/bets")) for _ in range(20)]
     assert {answer.status_code for answer in await asyncio.gather(*asked)} == {503}
     pair.wire.flow()
     await pair.assert_recovers("after")
@@ -168,8 +168,8 @@ async def test_a_connection_that_is_cut_while_a_bet_is_written(
 ) -> None:
     """503, since nobody knows; repeating the request with its key tells, and makes one bet."""
     for n in range(10):
-        # Its statement is a transaction by itself, and has the key in its parameter.
-        pair.wire.cut_at(b'"key":"commit-%d"' % n, arrives=arrives)
+        # Its statement is a transaction by itself, and has the key among its parameters.
+        pair.wire.cut_at(b"commit-%d" % n, arrives=arrives)
         answer = await in_time(pair.place(f"commit-{n}"))
         assert answer.status_code == 503, answer.text
         pair.wire.flow()

@@ -17,6 +17,7 @@ from stakeline.web import application
 from stakeline.web.guarding import STATIC
 from stakeline.web.links import location, next_link
 from stakeline.web.reading import JsonRoute, LargeJsonRoute
+from stakeline.web.responses import json_response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -39,7 +40,7 @@ class Order(fields.Body):
 async def create_order(request: Request, order: Order) -> Response:
     """Answer with the amount in cents, and where the order would be."""
     where = location(request, "orders/7")
-    return application.json_response({"amount": order.amount}, 201, where)
+    return json_response({"amount": order.amount}, 201, where)
 
 
 @router.get("/orders")
@@ -50,19 +51,19 @@ async def list_orders(
 ) -> Response:
     """Answer with the limit, and a link to a next page."""
     link = next_link(request, None if cursor == "end" else "a~b&c")
-    return application.json_response({"limit": limit}, headers=link)
+    return json_response({"limit": limit}, headers=link)
 
 
 @router.put("/orders/{order_id}")
 async def put_order(order_id: fields.EventId, order: Order) -> Response:
     """Answer with the id."""
-    return application.json_response({"order_id": order_id, "amount": order.amount})
+    return json_response({"order_id": order_id, "amount": order.amount})
 
 
 @large_router.post("/orders/batch")
 async def create_orders(orders: dict[str, str]) -> Response:
     """Answer with the number of members."""
-    return application.json_response(len(orders))
+    return json_response(len(orders))
 
 
 @router.get("/broken")
@@ -93,14 +94,14 @@ async def answer_late(request: Request) -> Response:
     """Answer once the test says so."""
     request.app.state.began.set()
     await request.app.state.go_on.wait()
-    return application.json_response("at last")
+    return json_response("at last")
 
 
 @router.get("/client")
 async def tell_client(request: Request) -> Response:
     """Answer with the caller's address, and how he came."""
     assert request.client is not None
-    return application.json_response([request.client.host, request.url.scheme])
+    return json_response([request.client.host, request.url.scheme])
 
 
 @router.get("/long")

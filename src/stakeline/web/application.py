@@ -5,15 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter, FastAPI, Request
-from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
+from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
-from stakeline import strictjson
 from stakeline.settings import is_loopback
 from stakeline.web import documenting, links, problems
 from stakeline.web.edges import Hosts, Pages
@@ -21,14 +18,16 @@ from stakeline.web.guarding import may
 from stakeline.web.lean import Lean, LeanRoute
 from stakeline.web.observing import Observing
 from stakeline.web.reading import JsonRoute
+from stakeline.web.responses import json_response
+from stakeline.web.service import OpenService, Service
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from fastapi import params
+    from fastapi import FastAPI, params
     from fastapi.openapi.models import HTTPBearer, OAuth2
     from prometheus_client import CollectorRegistry
-    from starlette.types import ASGIApp, Receive, Scope, Send, StatelessLifespan
+    from starlette.types import StatelessLifespan
 
     from stakeline.outside import Outside, Visible
 
@@ -67,71 +66,6 @@ _STATUS = {
 _TEXT = {"text/plain": {"schema": {"type": "string"}}}
 
 
-def json_response(
-    value: object, status: int = 200, headers: dict[str, str] | None = None
-) -> Response:
-    """The value as JSON, Decimals as exact numbers."""
-    return Json(strictjson.dumps(value), status, headers or {})
-
-
-class Json(Response):
-    """A JSON text, whose headers are put together in a third of Starlette's time."""
-
-    def __init__(self, body: bytes, status: int, headers: dict[str, str]) -> None:
-        self.body, self.status_code, self.background = body, status, None
-        self.raw_headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
-            *((name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()),
-        ]
-
-
-class _Service(FastAPI):
-    """A service's own layers, outermost first, around FastAPI's routes.
-
-    In its document the bounds of whole numbers are whole: FastAPI makes floats of them, and no
-    float is the largest id.
-    """
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, without asking the environment each time whether to trace it."""
-        scope["app"] = self
-        if self.middleware_stack is None:
-            self.middleware_stack = self.build_middleware_stack()
-        await self.middleware_stack(scope, receive, send)
-
-    def build_middleware_stack(self) -> ASGIApp:
-        """The layers, without those of FastAPI's that have nothing to do here.
-
-        `Observing` answers what nobody caught, bodies are limited as they are read, and nobody asks
-        for traces; each layer costs every request its time.
-        """
-        app: ASGIApp = AsyncExitStackMiddleware(self.router)
-        app = ExceptionMiddleware(app, self.exception_handlers)
-        for layer in reversed(self.user_middleware):
-            app = layer.cls(app, *layer.args, **layer.kwargs)
-        return app
-
-    def openapi(self) -> dict[str, Any]:
-        """The document, made once."""
-        if self.openapi_schema is None:
-            self.openapi_schema = documenting.whole(super().openapi())
-        return self.openapi_schema
-
-
-class _Open(_Service):
-    """A service that takes anybody: its docs ask for no tokens."""
-
-    def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document."""
-        document = super().openapi()
-        document.get("components", {}).pop("securitySchemes", None)
-        for path in document["paths"].values():
-            for operation in path.values():
-                operation.pop("security", None)
-        return document
-
-
 def create(
     *,
     title: str,
@@ -163,7 +97,7 @@ def create(
         is_open: whether anybody may call them, so that the docs ask for no tokens.
         token_model: how tokens are come by, for the docs.
     """
-    app = (_Open if is_open else _Service)(
+    app = (OpenService if is_open else Service)(
         title=title,
         description=description,
         version=version,

@@ -65,7 +65,7 @@ class Pages(CORSMiddleware):
             allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
             allow_headers=(
                 *("Authorization", "Content-Type", "Idempotency-Key", "If-Match"),
-                "X-Request-Id",
+                *("If-None-Match", "X-Request-Id"),
             ),
             expose_headers=(
                 *("ETag", "Idempotent-Replayed", "Link", "Location", "Retry-After"),

@@ -48,6 +48,7 @@ class Observing:
             registry=registry,
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
         )
+        self._log = log.bind()  # else each line that nobody wants would bind one
         self._noted: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,7 +101,7 @@ class Observing:
         requests, seconds = self._noted[labels]
         requests.inc()
         seconds.observe(took_s)
-        log.debug("request", method=method, route=route, status=status, took_ms=took_s * 1000)
+        self._log.debug("request", method=method, route=route, status=status, took_ms=took_s * 1000)
 
 
 def _request_id(scope: Scope) -> bytes:

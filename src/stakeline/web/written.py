@@ -12,7 +12,9 @@ from starlette.responses import Response
 
 from stakeline import strictjson
 from stakeline.sharing import Shared
+from stakeline.web import headers
 from stakeline.web.links import next_link
+from stakeline.web.responses import Json
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -132,9 +134,10 @@ class _Place:
 
 def answer(request: Request, page: Page) -> Response:
     """The page, or 304 where the client has it: RFC 9110, section 13.1.2."""
-    headers = {"ETag": page.etag, "Cache-Control": "no-cache"}
-    headers |= next_link(request, page.following)
-    known = ",".join(request.headers.getlist("if-none-match"))
+    said = {"ETag": page.etag, "Cache-Control": "no-cache"}
+    if page.following is not None:
+        said |= next_link(request, page.following)
+    known = ",".join(headers.given(request.scope, b"if-none-match"))
     if known and (known.strip() == "*" or page.etag in _TAG.findall(known)):
-        return Response(None, 304, headers)
-    return Response(page.body, 200, headers, media_type="application/json")
+        return Response(None, 304, said)
+    return Json(page.body, 200, said)
