@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def serve(port: int, status: int, headers: dict[str, str], body: str) -> None:
-    """Serve until SIGTERM, with the settings that our services have, but no code of theirs."""
+    """Serve until SIGTERM, with uvicorn's settings as our services have, but no code of theirs."""
     content = body.encode()
     lines = {name: value for name, value in headers.items() if name != "content-length"}
     lines["content-length"] = str(len(content))
