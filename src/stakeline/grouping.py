@@ -84,8 +84,9 @@ class Grouping(Generic[A, G]):
     async def ask(self, asked: Sequence[A]) -> list[G | Problem]:
         """Each one's own answer, in order, once all of them are decided and on disk.
 
-        After 2.2 s it is `Unavailable`: the database has not said whether it took them. A caller
-        who stops waiting changes nothing: they are decided all the same.
+        After some 2.2 s it is `Unavailable`: the database has not said whether it took them; or
+        `Overloaded`: none of these was taken. A caller who stops waiting changes nothing: they are
+        decided all the same.
 
         Raises:
             Overloaded: too many wait, or for too long; none of these was taken.
@@ -116,7 +117,11 @@ class Grouping(Generic[A, G]):
                 await self._arrived.wait()
             await asyncio.sleep(LOOK_S)
             self._looks += 1
-            for request in chain(*self._under_way, self._waiting):
+            while self._waiting and self._looks - self._waiting[0].began > ANSWER_LOOKS:
+                late = self._waiting.popleft()
+                self._count -= len(late.asked)
+                late.answer([Overloaded()] * len(late.asked))  # none of them was taken
+            for request in chain(*self._under_way):
                 if self._looks - request.began > ANSWER_LOOKS:
                     request.answer([Unavailable()] * len(request.asked))
 
@@ -163,7 +168,13 @@ class Grouping(Generic[A, G]):
             log.exception("one of a group broke it", group=len(asked), exc_info=error)
             if len(asked) == 1:
                 return [Internal()]
-            return [(await self._carry_out([one]))[0] for one in asked]
+            return [await self._alone(one) for one in asked]
+
+    async def _alone(self, asked: A) -> G | Problem:
+        try:
+            return (await self._carry_out([asked]))[0]
+        except Unavailable as problem:  # what others got is on disk all the same
+            return problem
 
 
 def _asked_by(group: Sequence[_Request[A, G]]) -> list[A]:

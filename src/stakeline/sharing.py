@@ -40,6 +40,7 @@ class Shared(Generic[Item, Answer]):
 
     async def _look_up(self) -> None:
         """Look up until nobody waits."""
+        group: list[tuple[Item, asyncio.Future[Answer]]] = []
         try:
             while self._waiting:
                 group, self._waiting = self._waiting, []
@@ -55,3 +56,5 @@ class Shared(Generic[Item, Answer]):
                             answered.set_result(answer)
         finally:
             self._looking = None
+            for _, answered in (*group, *self._waiting):
+                answered.cancel()  # where it was cancelled itself

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from stakeline.bet_maker.bets import Bet
 from stakeline.bet_maker.limits import Limits
@@ -93,4 +94,28 @@ async def test_a_line_that_goes_on_for_ever(tmp_path: Path) -> None:
         assert isinstance(problem, Unavailable)
         assert isinstance(bet, Bet)
         assert (bet.bet_id, bet.coefficient) == (group[1].bet_id, 190)
+        assert await replica.number_of_bets() == 1
+
+
+async def test_a_database_that_goes_while_one_is_judged_again(tmp_path: Path) -> None:
+    """Only that one is told to come again: what others have got is on disk."""
+    async with open_replica(tmp_path) as replica:
+        await replica.apply(item(1, of=known()), item(2, of=known("other")))
+        going_on(replica, "after", "UPDATE events SET event_id = 'new' WHERE event_id = 'other'")
+        connections = replica.database._connections
+        alone = connections.write_alone
+        times = 0
+
+        async def write_alone(*asked: Any) -> Any:  # noqa: ANN401 - as the engine's
+            nonlocal times
+            times += 1
+            if times > 1:
+                raise OperationalError("a test", None, ConnectionError("it is gone"))
+            return await alone(*asked)
+
+        connections.write_alone = write_alone  # type: ignore[method-assign, assignment]
+        group = [asked(), asked("new")]
+        taken, again = await replica.place(*group)
+        assert isinstance(taken, Bet), taken
+        assert isinstance(again, Unavailable), again
         assert await replica.number_of_bets() == 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+import structlog
 
 from stakeline import clock, errors, strictjson
 from stakeline.bet_maker.bets import Bet, with_keys
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     Accepted = dict[str, tuple[int | None, int]]
     """The coefficient given, and the event's version, by the ids of the bets that were inserted."""
 
+log = structlog.get_logger(__name__)
 _MOST_REPEATS = 3
 
 # The group travels as one JSON parameter, so the statement is the same for any size of group; with
@@ -121,7 +123,11 @@ async def accept(
         moved = [n for n, answer in enumerate(answers) if answer is None]
         if not moved:
             break
-        again = await _judge(database, [group[n] for n in moved], limits, standalone=standalone)
+        again: Sequence[Bet | Problem | None]
+        try:
+            again = await _judge(database, [group[n] for n in moved], limits, standalone=standalone)
+        except errors.Unavailable as problem:  # what others got is on disk all the same
+            again = [problem] * len(moved)
         for n, answer in zip(moved, again, strict=True):
             answers[n] = answer
     moved_on = "The line changed while the bet was judged; repeat the request with its key."
@@ -158,7 +164,10 @@ async def _judge(
         try:
             async with database.read() as conn:
                 reasons = await Reasons.look_up(conn, left)
-        except errors.Unavailable as problem:  # those that were accepted are all the same
+        except Exception as error:  # those that were accepted are all the same
+            problem = error if isinstance(error, errors.Unavailable) else errors.Internal()
+            if problem is not error:
+                log.exception("no reason was found", exc_info=error)
             answers = {asked.bet_id: problem for asked in left}
         else:
             answers = {asked.bet_id: reasons.of(asked) for asked in left}

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
     from stakeline.contract import EventStatus
 
-# These are made for every bet, and `frozen` would make that take three times as long.
 Accept = Literal["exact", "better", "any"]
 BetStatus = Literal["PENDING", "WON", "LOST", "VOID"]
 
 
+# These are made for every bet, and `frozen` would make that take three times as long.
 @dataclass(slots=True)
 class Stamp:
     """When a bet was placed, told by line-provider's clock, in microseconds.

@@ -137,8 +137,13 @@ async def read_cursor(conn: AsyncConnection, *, lock: bool = False) -> Cursor | 
     return None if row.epoch is None else Cursor(row.epoch, row.seq, row.at)
 
 
-async def state(database: Database) -> tuple[Any, ...]:
+async def state(conn: AsyncConnection) -> tuple[Any, ...]:
     """The same as long as the line is not changed here, by whichever process."""
+    return tuple((await conn.execute(sa.text(_STATE))).one())
+
+
+async def state_alone(database: Database) -> tuple[Any, ...]:
+    """The same, in one round trip."""
     (row,) = await database.read_alone(_STATE)
     return tuple(row)
 

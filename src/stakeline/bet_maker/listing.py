@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stakeline import clock, contract
+from stakeline import clock, contract, db
 from stakeline.bet_maker import events
 from stakeline.bet_maker.standalone import Standalone
 from stakeline.web.links import event_cursor
@@ -29,13 +29,13 @@ def open_events(database: Database, line: Follower | Standalone) -> WrittenPages
     async def look() -> Moment:
         if decides:
             return Moment(None, 0)
-        return Moment(await events.state(database), await line.time())
+        return Moment(await events.state_alone(database), await line.time())
 
     async def read(query: Query) -> Page:
         limit, after = query
         now = await line.time()
-        state = None if decides else await events.state(database)
-        async with database.read() as conn:
+        async with database.read(db.QUICK_S) as conn:
+            state = None if decides else await events.state(conn)
             found = await events.page(conn, now, after, limit + 1)
         last = found[limit - 1] if len(found) > limit else None
         return Page.of(

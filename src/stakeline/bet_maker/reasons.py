@@ -86,6 +86,6 @@ class Reasons:
             return errors.BettingClosed()
         # Perhaps nothing speaks against it now: the event came, or its price came back, between
         # the two statements, each of which sees what was committed before it.
-        moved = asked.takes(event.coefficient)
-        price = money.decimal(event.coefficient)
-        return None if moved else errors.PriceChanged(coefficient=price)
+        if asked.takes(event.coefficient):
+            return None
+        return errors.PriceChanged(coefficient=money.decimal(event.coefficient))

@@ -48,15 +48,7 @@ class Writer:
         )
 
     async def place(self, asked: Sequence[Asked]) -> list[Bet | Problem]:
-        """Each bet's own answer, in order, once all of them are decided and on disk.
-
-        After 2.2 s it is `Unavailable`: the database has not said whether it took them.
-
-        A caller who stops waiting changes nothing: the bets are decided all the same.
-
-        Raises:
-            Overloaded: too many bets wait; none of these was taken.
-        """
+        """Each bet's own answer, as `Grouping.ask` gives it."""
         return await self._grouping.ask(asked)
 
     def running(self) -> AbstractAsyncContextManager[None]:

@@ -185,7 +185,8 @@ class Database:
         """
         if isinstance(self._connections, sqlite.Connections):
             return clock.now()
-        return await self._times.get(None)
+        async with _unavailable_as_such(), asyncio.timeout(QUICK_S):
+            return await self._times.get(None)
 
     async def _look_at_clock(self, _: set[None]) -> int:
         ((at,),) = await self.read_alone(f"SELECT {postgresql.CLOCK}")
@@ -199,6 +200,7 @@ class Database:
         """
         async with self.read(QUICK_S) as conn:
             if not await _ENGINES[conn.dialect.name].writable(conn):
+                self._connections.forget()
                 await conn.invalidate()  # the next connection may find the primary
                 raise Unavailable
 

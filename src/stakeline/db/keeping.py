@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 MOST_KEPT = 3
-"""Two groups at once, and a look-up."""
+"""Two groups at once, and a look-up; more are the pool's again after their use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,11 @@ class Keeping:
             self._idle.append(kept)
         else:
             await kept.conn.close()
+
+    def forget(self) -> None:
+        """Break all of them: their server will not do any more."""
+        for kept in self._idle:
+            kept.driver.terminate()
 
     async def close(self) -> None:
         """Give all back to their pool."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import ExceptionContext
 
+    from stakeline.db.keeping import Kept
+
 OLDEST = 14
 POOL_SIZE = 8
 CONNECT_S = 2.0
@@ -85,8 +87,8 @@ class Connections:
 
     def __init__(self, url: sa.URL) -> None:
         self._url = url
-        self.engine = _create_engine(url, prepare=False)
         self._keeping = Keeping()
+        self.engine = self._create_engine(prepare=False)
 
     async def open(self, *, allow_unsafe: bool) -> None:
         """Find out what the server is.
@@ -105,7 +107,7 @@ class Connections:
             raise UnsafeDurability(f"PostgreSQL could lose acknowledged data: {facts.unsafe}")
         if not pooled:
             await self.engine.dispose()
-            self.engine = _create_engine(self._url, prepare=True)
+            self.engine = self._create_engine(prepare=True)
 
     @asynccontextmanager
     async def transaction(
@@ -134,7 +136,7 @@ class Connections:
     ) -> Sequence[Sequence[Any]]:
         """The rows of one statement, with parameters `$1` and so on: a transaction by itself.
 
-        It needs none of a transaction's limits: the server ends it without this process.
+        What a transaction's BEGIN would limit the session does, unless a pooler shares it.
 
         Raises:
             DBAPIError: as SQLAlchemy raises it.
@@ -144,14 +146,16 @@ class Connections:
         async with asyncio.timeout_at(ends_at):
             kept = await self._keeping.take(self.engine)
             while kept.driver.is_closed():
-                await kept.conn.invalidate()
-                await kept.conn.close()
+                await _drop(kept)
                 kept = await self._keeping.take(self.engine)
         cut = loop.call_at(ends_at, kept.driver.terminate)
         try:
             rows: Sequence[Sequence[Any]] = await kept.driver.fetch(statement, *parameters)
         except BaseException as error:
             state = getattr(error, "sqlstate", None) or ""
+            if state == _READ_ONLY:
+                self._keeping.forget()
+                await self.engine.dispose()
             if not is_own_fault(state) and state not in COLLISIONS:
                 kept.driver.terminate()  # it may be gone, at work, or a standby's
             if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
@@ -161,13 +165,59 @@ class Connections:
             return rows
         finally:
             cut.cancel()
-            await self._keeping.give(kept)
+            if kept.driver.is_closed():
+                await _drop(kept)
+            else:
+                await self._keeping.give(kept)
 
     read_alone = write_alone
+
+    def forget(self) -> None:
+        """Use none of the kept connections again."""
+        self._keeping.forget()
 
     async def close(self) -> None:
         """Give back what is kept."""
         await self._keeping.close()
+
+    def _create_engine(self, *, prepare: bool) -> AsyncEngine:
+        """An engine.
+
+        Args:
+            prepare: statements once for each connection. Behind a pooler the next transaction may
+                be on another of the server's connections, which knows nothing of what was prepared
+                on the last one, and where a named statement would stay for good; nor may a session
+                there have settings of ours.
+        """
+        how: dict[str, Any] = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
+        if prepare:
+            how = {"server_settings": {"statement_timeout": f"{STATEMENT_S * 1000:.0f}"}}
+        engine = create_async_engine(
+            self._url.set(drivername="postgresql+asyncpg"),
+            connect_args={"timeout": CONNECT_S, "connection_class": _Connection} | how,
+            pool_size=POOL_SIZE,
+            max_overflow=0,
+            hide_parameters=True,  # errors are logged, and what was asked is not for the log
+            pool_timeout=CONNECT_S,
+            pool_use_lifo=True,
+        )
+        event.listen(engine.sync_engine, "handle_error", self._give_up_standby)
+        return engine
+
+    def _give_up_standby(self, context: ExceptionContext) -> None:
+        """Count a server that refuses to write as gone: it was the primary once, and is no more.
+
+        All connections are then made anew, and may find the one that is.
+        """
+        if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+            context.is_disconnect = True
+            self._keeping.forget()
+
+
+async def _drop(kept: Kept) -> None:
+    """Give a broken connection back as one."""
+    await kept.conn.invalidate()
+    await kept.conn.close()
 
 
 @asynccontextmanager
@@ -220,35 +270,3 @@ async def writable(conn: AsyncConnection) -> bool:
 def is_own_fault(state: str) -> bool:
     """Whether an SQLSTATE says that what was asked is wrong: its data, or by a constraint."""
     return state[:2] in {"22", "23"}
-
-
-def _create_engine(url: sa.URL, *, prepare: bool) -> AsyncEngine:
-    """An engine.
-
-    Args:
-        url: of the database.
-        prepare: statements once for each connection. Behind a pooler the next transaction may be on
-            another of the server's connections, which knows nothing of what was prepared on the
-            last one, and where a named statement would stay for good.
-    """
-    unprepared = {} if prepare else {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
-    engine = create_async_engine(
-        url.set(drivername="postgresql+asyncpg"),
-        connect_args={"timeout": CONNECT_S, "connection_class": _Connection} | unprepared,
-        pool_size=POOL_SIZE,
-        max_overflow=0,
-        hide_parameters=True,  # errors are logged, and what was asked is not for the log
-        pool_timeout=CONNECT_S,
-        pool_use_lifo=True,
-    )
-    event.listen(engine.sync_engine, "handle_error", _give_up_standby)
-    return engine
-
-
-def _give_up_standby(context: ExceptionContext) -> None:
-    """Count a server that refuses to write as gone: it was the primary once, and is no more.
-
-    The pool's connections are then made anew, and may find the one that is.
-    """
-    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
-        context.is_disconnect = True

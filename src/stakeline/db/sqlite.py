@@ -28,6 +28,8 @@ POOL_SIZE = 8
 BUSY_S = 2.0
 """How long a transaction for writing waits for others."""
 _STEP_S = 0.5
+_PEEK_S = 0.1
+"""How long a read in the event loop may wait, for another process that is recovering the file."""
 
 
 def check(url: sa.URL) -> None:
@@ -103,7 +105,7 @@ class Connections:
         try:
             if self._reader is None:
                 self._reader = sqlite3.connect(
-                    str(self.engine.url.database), timeout=0, isolation_level=None
+                    str(self.engine.url.database), timeout=_PEEK_S, isolation_level=None
                 )
             return self._reader.execute(statement, parameters).fetchall()
         except sqlite3.Error as error:
@@ -129,6 +131,9 @@ class Connections:
                 return await _fetch(kept, statement, *parameters)
             finally:
                 await self._keeping.give(kept)
+
+    def forget(self) -> None:
+        """Nothing: there is no other file."""
 
     async def close(self) -> None:
         """Give back what is kept."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from stakeline import clock, db
-from stakeline.errors import Problem, Unavailable
+from stakeline.errors import Overloaded, Problem, Unavailable
 from stakeline.line_provider import changes, events
 from stakeline.line_provider.events import Ruling
 from stakeline.line_provider.line import Asked
@@ -45,8 +45,8 @@ async def decide_for_ever(line: Line) -> None:
     while True:
         try:
             wait_s = await _decide_due(line)
-        except Unavailable as problem:
-            log.warning("auto-result cannot reach the database", cause=problem.cause)
+        except (Overloaded, Unavailable) as problem:
+            log.warning("auto-result cannot decide now", code=problem.code, cause=problem.cause)
             wait_s = LOOK_S
         except Exception as error:
             log.exception("auto-result failed", exc_info=error)

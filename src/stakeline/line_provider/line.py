@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
 from prometheus_client import CollectorRegistry, Histogram
 
-from stakeline import background, db
+from stakeline import background
 from stakeline.errors import Problem, Unavailable
 from stakeline.grouping import Grouping
 from stakeline.line_provider import events, feed
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from stakeline.db import Database
     from stakeline.line_provider.events import Change, Event
     from stakeline.line_provider.feed import Entry, Head
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class Line:
         """Carry out changes in one transaction, in order; each one's own answer.
 
         Those of others may share the transaction. Its time is taken after they have all arrived.
+        Where one is `Unavailable` nobody knows yet whether it is made.
 
         Raises:
             Overloaded: too many wait; none of these was made.
@@ -117,9 +121,13 @@ class Line:
         while True:
             await asyncio.sleep(feed.LOOK_S)
             if self.bell.held:
-                with suppress(Unavailable):  # the requests say so, and /readyz
-                    async with self.database.read(db.QUICK_S) as conn:
-                        self.bell.ring((await feed.read_head(conn)).seq)
+                try:
+                    head, _ = await feed.read_head_and_clock(self.database)
+                    self.bell.ring(head.seq)
+                except Unavailable:
+                    pass  # the requests say so, and /readyz
+                except Exception as error:  # this loop must outlive whatever it finds
+                    log.exception("the line cannot be read", exc_info=error)
 
 
 async def carry_out(

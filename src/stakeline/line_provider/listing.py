@@ -33,7 +33,7 @@ def line_pages(database: Database) -> WrittenPages[Query]:
         return Moment(*await feed.read_head_and_clock(database))
 
     async def read(query: Query) -> Page:
-        async with database.read() as conn:
+        async with database.read(db.QUICK_S) as conn:
             moment = Moment(await feed.read_head(conn), await db.now(conn))
             found = await events.page(
                 conn,

@@ -165,9 +165,13 @@ class Relay:
     async def _measure_for_ever(self) -> None:
         """Keep the lag's gauge right, also while there is no broker or another process works."""
         while True:
-            with suppress(Unavailable):
+            try:
                 async with self._line.database.read() as conn:
                     await self._place(conn)
+            except Unavailable:
+                pass  # the requests say so, and /readyz
+            except Exception as error:  # this loop must outlive whatever it finds
+                log.exception("the lag cannot be measured", exc_info=error)
             await asyncio.sleep(2 * LOOK_S)
 
 

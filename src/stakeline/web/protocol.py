@@ -223,7 +223,7 @@ class _Joining:
         self._transport.close()
 
     def _flush(self) -> None:
-        if self._held:
+        if self._held and not self.is_closing():
             self._transport.write(self._held)
             self._held = b""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from starlette.responses import Response
 
 from stakeline import strictjson
+from stakeline.errors import Unavailable
 from stakeline.sharing import Shared
 from stakeline.web import headers
 from stakeline.web.links import next_link
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 Query = TypeVar("Query")
 
+MOST_S = 1.5
+"""How long a page is waited for, with all the look-ups of others before its own."""
 MOST = 32
 """How many pages are kept, of up to 1000 events each: the last ones asked for."""
 IN_DOCS: dict[str, Any] = {
@@ -104,7 +108,18 @@ class WrittenPages(Generic[Query]):
         self._places: dict[Query, _Place] = {}
 
     async def get(self, query: Query) -> Page:
-        """The page that it asks for; what `look` and `read` raise."""
+        """The page that it asks for.
+
+        Raises:
+            Unavailable: none was found in time; and what `look` and `read` raise.
+        """
+        try:
+            async with asyncio.timeout(MOST_S):
+                return await self._get(query)
+        except TimeoutError as error:
+            raise Unavailable from error
+
+    async def _get(self, query: Query) -> Page:
         moment = await self._moments.get(None)
         place = self._places.pop(query, None) or _Place(partial(self._read, query))
         self._places[query] = place  # behind those that nobody has asked for since
