@@ -75,6 +75,7 @@ class Wire:
         task = asyncio.create_task(self._carry(near, back))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: back.transport.abort())  # also if it never began
 
     async def _carry(self, near: StreamReader, back: StreamWriter) -> None:
         ends = [back]

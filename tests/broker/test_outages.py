@@ -116,6 +116,9 @@ async def block_publishers(scene: Scene) -> None:
         await asyncio.to_thread(command, limit, "0.4")
 
 
+@pytest.mark.timeout(
+    300
+)  # some 30 s, but RabbitMQ's own commands take ten times as long under load
 @pytest.mark.parametrize(
     "faults",
     [

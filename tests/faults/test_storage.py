@@ -45,6 +45,15 @@ class Disk:
     def __init__(self, database: Database) -> None:
         self._pages = NO_LIMIT
         event.listen(database.engine.sync_engine, "checkout", self._limit)
+        connections = database._connections
+        alone = connections.write_alone
+
+        async def write_alone(*asked: Any) -> Any:  # noqa: ANN401 - as the engine's
+            for kept in connections._keeping._idle:  # these are not checked out any more
+                await kept.driver.execute_fetchall(f"PRAGMA max_page_count = {self._pages}")
+            return await alone(*asked)
+
+        connections.write_alone = write_alone  # type: ignore[method-assign, assignment]
 
     def fill(self) -> None:
         """Leave no room beyond the pages that are there."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tests.machine.storage import Mishap
 
-EXAMPLES = int(os.environ.get("STAKELINE_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("STAKELINE_EXAMPLES", "60"))
 STEPS = int(os.environ.get("STAKELINE_STEPS", "50"))
 PHASES = [Phase.reuse, Phase.generate]
 if "STAKELINE_SHRINK" in os.environ:  # takes minutes
@@ -148,7 +148,7 @@ def log() -> Iterator[LogCapture]:
 
 @pytest.mark.sqlite
 @pytest.mark.no_cover  # it would take twice as long
-@pytest.mark.timeout(EXAMPLES * STEPS // 5)
+@pytest.mark.timeout(EXAMPLES * STEPS // 4)
 def test_every_promise_is_kept_at_every_step(
     log: LogCapture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

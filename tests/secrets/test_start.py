@@ -355,6 +355,7 @@ def typed(folder: Path, *lines: str) -> tuple[int, str]:
     pid, terminal = pty.fork()
     if pid == 0:  # other threads may have held locks at the fork: nothing but this
         os.chdir(folder)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever runs the tests may ignore it
         os.execve(sys.executable, command, known)  # noqa: S606 - no shell is wanted
     shown = since = b""
     left = list(lines)
