@@ -129,10 +129,13 @@ async def event_at(client: httpx2.AsyncClient, event_id: str) -> dict[str, Any]:
 async def same_line(
     line: Service, bets: Service, event_ids: Iterable[str], within_s: float = 10
 ) -> dict[str, dict[str, Any]]:
-    """Line-provider's events by id, once bet-maker shows them field by field the same."""
+    """Line-provider's events by id, once bet-maker shows them field by field the same.
+
+    Each is waited for by itself: there may be thousands.
+    """
     events = {event_id: await event_at(line.client, event_id) for event_id in event_ids}
-    async with asyncio.timeout(within_s):
-        for event_id, event in events.items():
+    for event_id, event in events.items():
+        async with asyncio.timeout(within_s):
             while (await bets.client.get(f"/events/{event_id}")).status_code == 404:
                 await asyncio.sleep(0.02)
             while await event_at(bets.client, event_id) != event:
