@@ -68,7 +68,10 @@ async def passed(placed_at: str) -> None:
 
 
 async def persist(ask: Callable[[], Awaitable[httpx2.Response]]) -> httpx2.Response:
-    """The answer, asked for again while it is 503: on a busy machine, hundreds at once may wait."""
+    """The answer, asked for again while it is 503, as late as that says.
+
+    On a busy machine hundreds at once may wait, and if they came sooner, for ever.
+    """
     while (answer := await ask()).status_code == 503:
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(int(answer.headers["Retry-After"]))
     return answer

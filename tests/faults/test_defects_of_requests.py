@@ -136,7 +136,9 @@ async def test_200_events_and_200_bets_at_once_have_400_ids(shared: Both) -> Non
         (shared.bets, "/bets", BET | {"event_id": "many"}, "bet_id"),
     ):
         create = partial(service.post, path, body)
-        answers = await asyncio.gather(*(persist(create) for _ in range(200)))
+        async with asyncio.TaskGroup() as group:  # if one fails, none goes on
+            tasks = [group.create_task(persist(create)) for _ in range(200)]
+        answers = [task.result() for task in tasks]
         made = {answer.json()[id_name] for answer in answers}
         assert {answer.status_code for answer in answers} == {201}
         assert len(made) == 200
