@@ -168,8 +168,8 @@ async def test_a_connection_that_is_cut_while_a_bet_is_written(
 ) -> None:
     """503, since nobody knows; repeating the request with its key tells, and makes one bet."""
     for n in range(10):
-        # Its statement is a transaction by itself, and has the key among its parameters.
-        pair.wire.cut_at(b"commit-%d" % n, arrives=arrives)
+        # Its statement is a transaction by itself, and has the key in its parameter.
+        pair.wire.cut_at(b'"key":"commit-%d"' % n, arrives=arrives)
         answer = await in_time(pair.place(f"commit-{n}"))
         assert answer.status_code == 503, answer.text
         pair.wire.flow()

@@ -164,13 +164,12 @@ async def _judge(
         try:
             async with database.read() as conn:
                 reasons = await Reasons.look_up(conn, left)
+            answers = {asked.bet_id: reasons.of(asked) for asked in left}
         except Exception as error:  # those that were accepted are all the same
             problem = error if isinstance(error, errors.Unavailable) else errors.Internal()
             if problem is not error:
                 log.exception("no reason was found", exc_info=error)
             answers = {asked.bet_id: problem for asked in left}
-        else:
-            answers = {asked.bet_id: reasons.of(asked) for asked in left}
     return [
         answers[asked.bet_id]
         if asked.bet_id not in accepted
@@ -191,8 +190,8 @@ async def insert_within(
     if not known:
         return {}, {}
 
-    async def write(statement: str, *parameters: object) -> Sequence[Sequence[Any]]:
-        done = await conn.exec_driver_sql(statement, parameters)
+    async def write(statement: str, parameter: str) -> Sequence[Sequence[Any]]:
+        done = await conn.exec_driver_sql(statement, (parameter,))
         return done.all() if done.returns_rows else []
 
     accepted = await _insert(write, conn.dialect.name, known, standalone=standalone)
@@ -201,7 +200,7 @@ async def insert_within(
 
 
 async def _insert(
-    write: Callable[..., Awaitable[Sequence[Sequence[Any]]]],
+    write: Callable[[str, str], Awaitable[Sequence[Sequence[Any]]]],
     dialect: str,
     group: Sequence[Asked],
     *,
