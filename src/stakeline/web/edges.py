@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.middleware.cors import CORSMiddleware
 
 from stakeline.errors import BadRequest
-from stakeline.web import problems
+from stakeline.web import headers, problems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,28 @@ _ANY = r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]"
 _PROBES = {"/healthz", "/readyz"}
 
 
+class Names:
+    """The names by which a service may be called.
+
+    Args:
+        names: as `outside.allowed_host` takes them.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        known = _ANY if "*" in names else "|".join(map(re.escape, names))
+        self._known = re.compile(rf"(?:{known})(?::[0-9]{{1,5}})?", re.IGNORECASE | re.ASCII)
+
+    def check(self, scope: Scope) -> None:
+        """Nothing, if the request has one well-formed `Host` with one of them.
+
+        Raises:
+            BadRequest: it has not.
+        """
+        hosts = headers.given(scope, b"host")
+        if len(hosts) != 1 or not self._known.fullmatch(hosts[0]):
+            raise BadRequest("Host must be one name by which this service is called.")
+
+
 class Hosts:
     """Pure ASGI middleware that serves requests with one well-formed `Host` of these names only.
 
@@ -30,21 +52,18 @@ class Hosts:
 
     Args:
         app: what is served.
-        names: as `outside.allowed_host` takes them.
+        names: by which it may be called.
     """
 
-    def __init__(self, app: ASGIApp, names: Sequence[str]) -> None:
-        self.app = app
-        known = _ANY if "*" in names else "|".join(map(re.escape, names))
-        self._known = re.compile(rf"(?:{known})(?::[0-9]{{1,5}})?".encode(), re.IGNORECASE)
+    def __init__(self, app: ASGIApp, names: Names) -> None:
+        self.app, self._names = app, names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or answer `bad_request`."""
-        if scope["type"] == "http":
-            hosts = [value for name, value in scope["headers"] if name == b"host"]
-            known = len(hosts) == 1 and self._known.fullmatch(hosts[0])
-            if not known and scope["path"] not in _PROBES:
-                problem = BadRequest("Host must be one name by which this service is called.")
+        if scope["type"] == "http" and scope["path"] not in _PROBES:
+            try:
+                self._names.check(scope)
+            except BadRequest as problem:
                 await problems.response(problem)(scope, receive, send)
                 return
         await self.app(scope, receive, send)

@@ -19,7 +19,12 @@ _TLS: Headers = ((b"strict-transport-security", b"max-age=31536000"),)
 
 def given(scope: Scope, name: bytes) -> list[str]:
     """The values of a request's headers of this name, which is in lower case."""
-    return [value.decode("latin-1") for known, value in scope["headers"] if known == name]
+    known: dict[bytes, list[str]] | None = scope.get("stakeline.headers")
+    if known is None:  # gone through once, since five things are asked of them
+        known = scope["stakeline.headers"] = {}
+        for each, value in scope["headers"]:
+            known.setdefault(each, []).append(value.decode("latin-1"))
+    return known.get(name, [])
 
 
 def security(own: Iterable[tuple[bytes, bytes]] = (), *, over_tls: bool = False) -> Headers:

@@ -7,32 +7,42 @@ by its path at once, and calls its function itself.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from fastapi import Request
 from fastapi.dependencies.utils import request_params_to_args
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette._utils import get_route_path
 
-from stakeline.errors import Problem
-from stakeline.web import problems
+from stakeline.errors import Internal, Problem
+from stakeline.web import headers, problems
 from stakeline.web.guarding import Guard
-from stakeline.web.reading import JsonRoute, LargeJsonRoute
+from stakeline.web.observing import Observing, identify
+from stakeline.web.protocol import AT_ONCE
+from stakeline.web.reading import JsonRoute, LargeJsonRoute, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+    from prometheus_client import CollectorRegistry
     from pydantic import BaseModel
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from stakeline.web.edges import Names
+
+log = structlog.get_logger(__name__)
 
 
 class LeanRoute(JsonRoute):
     """A route with a path of its own, whose function returns a `Response`.
 
     The function may ask for the request, for whom a `Guard` lets in, for what functions tell from
-    the request alone (`Depends`), for fields of the query, and for one model of a JSON body.
+    the request alone (`Depends`), for fields of the query, and for one model of a JSON body. The
+    model may have a `read_plain`: it reads what needs no closer look, and gives None for the rest.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - FastAPI's own
@@ -50,6 +60,9 @@ class LeanRoute(JsonRoute):
             (each.name, each.field_info.annotation)  # type: ignore[misc] # no more is allowed
             for each in asked.body_params
         ]
+        self._read_plain: Callable[[bytes], BaseModel | None] = lambda _: None
+        for _, model in self._body:
+            self._read_plain = getattr(model, "read_plain", self._read_plain)
 
     async def answer(self, request: Request) -> Response:
         """What the function answers, after the same checks as every route's.
@@ -63,14 +76,16 @@ class LeanRoute(JsonRoute):
             given[name] = await guard(request)
         try:
             if self._body:
-                _, value = await self.read(request)
+                body = await self.read(request)
+                plain = self._read_plain(body)
+                value = value_of(body) if plain is None else plain
             for name, tell in self._told:
                 given[name] = await tell(request)
             if self._query:
                 asked = request.scope["query_string"]
                 given |= self._read_query(request) if asked else self._unasked
             for name, model in self._body:
-                given[name] = _fitted(model, value)
+                given[name] = _fitted(model, value) if plain is None else plain
             if self._request is not None:
                 given[self._request] = request
             response: Response = await self.endpoint(**given)
@@ -97,29 +112,69 @@ class LeanLargeRoute(LargeJsonRoute, LeanRoute):
     """The same with a body up to 256 KiB."""
 
 
-class Lean:
-    """Pure ASGI middleware that takes the short way where there is one.
+class Lean(Observing):
+    """`Observing`, which takes the short way where there is one: one layer in place of four.
 
     Args:
         app: what serves all other requests.
+        registry: of its metrics.
         routes: those of its table that are lean.
+        names: by which it may be called.
+        shared: whether pages of other origins may call; what they ask takes the long way.
     """
 
-    def __init__(self, app: ASGIApp, routes: Iterable[LeanRoute]) -> None:
-        self.app = app
+    def __init__(
+        self,
+        app: ASGIApp,
+        registry: CollectorRegistry,
+        *,
+        routes: Iterable[LeanRoute],
+        names: Names,
+        shared: bool,
+    ) -> None:
+        super().__init__(app, registry)
+        self._names, self._shared = names, shared
         self._routes = {
             (method, route.path): route for route in routes for method in route.methods or ()
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        route = self._routes.get((scope["method"], get_route_path(scope)))
+        route = self._find(scope) if scope["type"] == "http" else None
         if route is None:
-            await self.app(scope, receive, send)
+            await super().__call__(scope, receive, send)
             return
-        scope["route"] = route
+        request_id = identify(scope)
+        began = time.perf_counter()
+        status = 500
         try:
-            response = await route.answer(Request(scope, receive, send))
+            response = await self._answer(route, scope, receive)
+            status, own = response.status_code, response.raw_headers
+            over_tls = scope["scheme"] == "https"
+            said = [
+                *own,
+                (b"x-request-id", request_id),
+                *headers.security(own, over_tls=over_tls),
+            ]
+            at_once = scope.get(AT_ONCE)
+            if at_once is None or not at_once(status, said, response.body):
+                start = {"type": "http.response.start", "status": status, "headers": said}
+                await send(start)
+                await send({"type": "http.response.body", "body": response.body})
+        finally:
+            self.note(scope, status, time.perf_counter() - began)
+
+    def _find(self, scope: Scope) -> LeanRoute | None:
+        route = self._routes.get((scope["method"], get_route_path(scope)))
+        return None if self._shared and headers.given(scope, b"origin") else route
+
+    async def _answer(self, route: LeanRoute, scope: Scope, receive: Receive) -> Response:
+        try:
+            self._names.check(scope)
+            scope["route"] = route
+            return await route.answer(Request(scope, receive))
         except (Problem, RequestValidationError) as error:
-            response = problems.of(error)
-        await response(scope, receive, send)
+            return problems.of(error)
+        except Exception as error:
+            log.exception("internal error", exc_info=error)
+            return problems.response(Internal())

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 _METHODS = {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{1,64}")
-_OURS = secrets.token_hex(8).encode()
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_OURS = secrets.token_hex(8)
 _COUNT = count(1)
 
 
@@ -59,7 +59,7 @@ class Observing:
         if len(scope["path"]) > 1 and scope["path"].endswith("/"):
             scope["path"] = scope["path"].rstrip("/") or "/"
             scope["stakeline.slashed"] = True
-        request_id = _request_id(scope)
+        request_id = identify(scope)
         began = time.perf_counter()
         started, status = False, 500
 
@@ -75,8 +75,6 @@ class Observing:
                 ]
             await send(message)
 
-        # Never unbound: each request is a task, which has its own.
-        structlog.contextvars.bind_contextvars(request_id=request_id.decode())
         try:
             await self.app(scope, receive, send_with_id)
         except Exception as error:
@@ -85,9 +83,10 @@ class Observing:
                 raise  # the server cuts the connection: the answer must not look whole
             await problems.response(errors.Internal())(scope, receive, send_with_id)
         finally:
-            self._note(scope, status, time.perf_counter() - began)
+            self.note(scope, status, time.perf_counter() - began)
 
-    def _note(self, scope: Scope, status: int, took_s: float) -> None:
+    def note(self, scope: Scope, status: int, took_s: float) -> None:
+        """Count a request that was answered, and say so at DEBUG."""
         # The route's template, not the path, and known methods only: labels that callers make up
         # would grow without end.
         route = getattr(scope.get("route"), "path", "none")
@@ -104,8 +103,10 @@ class Observing:
         self._log.debug("request", method=method, route=route, status=status, took_ms=took_s * 1000)
 
 
-def _request_id(scope: Scope) -> bytes:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-            return bytes(value)
-    return b"%s%016x" % (_OURS, next(_COUNT))
+def identify(scope: Scope) -> bytes:
+    """The request's id, well-formed as it came or a new one, from now on in its log lines."""
+    well_formed = filter(_REQUEST_ID.fullmatch, headers.given(scope, b"x-request-id"))
+    request_id = next(well_formed, None) or f"{_OURS}{next(_COUNT):016x}"
+    # Never unbound: each request is a task, which has its own.
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+    return request_id.encode()

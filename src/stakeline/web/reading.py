@@ -64,7 +64,8 @@ class JsonRoute(APIRoute):
                 await guard(request)
             try:
                 # Read here, since FastAPI would turn our problem into one of its own.
-                return await handle(JsonRequest(request, *await self.read(request)))
+                body = await self.read(request)
+                return await handle(JsonRequest(request, body, value_of(body)))
             except (RequestValidationError, Problem) as error:
                 await self.look_again(request, error)
                 raise
@@ -77,21 +78,18 @@ class JsonRoute(APIRoute):
         found = self.dependant.dependencies
         return {each.name or "": each.call for each in found if isinstance(each.call, Guard)}
 
-    async def read(self, request: Request) -> tuple[bytes, Any]:
-        """The request's body, and its value, numbers as `strictjson.Number`.
+    async def read(self, request: Request) -> bytes:
+        """The request's body.
 
         Raises:
             UnsupportedMediaType: it is not sent as JSON.
             TooLarge: it is longer than `most_bytes`.
-            MalformedJson: it is no JSON that `strictjson` takes.
+            BadRequest: the client hung up before its end.
         """
         media_type = next(iter(headers.given(request.scope, b"content-type")), "")
         if media_type.partition(";")[0].strip().lower() != "application/json":
             raise UnsupportedMediaType
-        body = await read_body(request, self.most_bytes)
-        value = strictjson.loads(body)
-        # pydantic would look for the fields of a body among the attributes of a bare Number.
-        return body, value.text if isinstance(value, strictjson.Number) else value
+        return await read_body(request, self.most_bytes)
 
     async def look_again(self, request: Request, error: Problem | RequestValidationError) -> None:
         """Nothing, unless the request is refused for itself by a token that was revoked.
@@ -108,6 +106,17 @@ class LargeJsonRoute(JsonRoute):
     """A route that takes JSON up to 256 KiB."""
 
     most_bytes = 256 * KIB
+
+
+def value_of(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """The body's value, its numbers as `strictjson.Number`.
+
+    Raises:
+        MalformedJson: it is no JSON that `strictjson` takes.
+    """
+    value = strictjson.loads(body)
+    # pydantic would look for the fields of a body among the attributes of a bare Number.
+    return value.text if isinstance(value, strictjson.Number) else value
 
 
 async def read_body(request: Request, most_bytes: int) -> bytes:
