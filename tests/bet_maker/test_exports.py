@@ -154,7 +154,7 @@ async def test_every_acknowledged_bet_is_in_it_once(
     async def place_on() -> None:
         while not enough.is_set():
             acknowledged.append((await placed(both.bets, event_id))["bet_id"])
-            await asyncio.sleep(0.02)  # or there is more to export each time than before
+            await asyncio.sleep(0.1)  # or an export finds more and more while it goes on
 
     async with asyncio.TaskGroup() as group:
         for _ in range(8):

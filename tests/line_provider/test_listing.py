@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from stakeline import clock
 from tests.line_provider.calls import LATER, PAST, created, decided
-from tests.serving import Served, line_provider, serving
+from tests.serving import Served, line_provider, patiently, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -109,6 +110,7 @@ async def test_many_queries_are_answered_each_its_own(two: tuple[Served, Served]
     for n in range(40):
         await line.put(f"/events/{n:02}", {"coefficient": 2, "deadline": PAST})
     for _ in range(2):
-        answers = await asyncio.gather(*(line.get(f"/events?limit={n + 1}") for n in range(40)))
+        asking = [partial(line.get, f"/events?limit={n + 1}") for n in range(40)]
+        answers = await asyncio.gather(*map(patiently, asking))
         assert [len(answer.json()) for answer in answers] == list(range(1, 41))
     assert len(line.app.state.pages._places) < 40

@@ -79,13 +79,13 @@ async def test_a_token_made_by_hand_is_as_good_as_ours(closed: Closed) -> None:
 
 
 def flips(token: str) -> list[str]:
-    """The token with each bit of each of its characters flipped, where that gives ASCII."""
+    """The token with each bit of each of its characters flipped, where a client would send that."""
     turned = [
         token[:n] + chr(ord(character) ^ 1 << bit) + token[n + 1 :]
         for n, character in enumerate(token)
         for bit in range(7)
     ]
-    return [one for one in turned if one.isprintable()]
+    return [one for one in turned if one.isprintable() and one == one.strip()]
 
 
 def spellings(token: str) -> list[str]:
