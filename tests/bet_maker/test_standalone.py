@@ -161,3 +161,15 @@ async def test_a_database_keeps_the_mode_of_its_first_start(tmp_path: Path) -> N
                 pass
         async with serving(bet_maker(data_dir, line)) as served:
             assert (await served.get("/healthz")).is_success
+
+
+async def test_lists_for_pages_are_kept_for_one_origin_alone(tmp_path: Path) -> None:
+    """A cache must not give a page what it took from who came without an origin: Vary says so."""
+    here = "https://here.example"
+    async with serving(bet_maker(tmp_path, None, cors_origins=here)) as served:
+        alone = await served.get("/events")
+        page = await served.get("/events", headers={"Origin": here})
+    assert alone.headers["vary"] == page.headers["vary"] == "Origin"
+    assert "access-control-allow-origin" not in alone.headers
+    assert page.headers["access-control-allow-origin"] == here
+    assert alone.headers["etag"] == page.headers["etag"]

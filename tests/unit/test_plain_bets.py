@@ -63,6 +63,7 @@ def said(wanted: Wanted) -> tuple[object, ...]:
 @example(b'{"event_id":"e","amount":1,"coefficient":null,"coefficient":2}')
 @example(b'{"event_id":"e","amount":1,"accept":"better"}')
 @example(b'{"event_id":"\xff","amount":1}')
+@example(b'{"event_id":"e","amount":' + b"[" * 5000)
 def test_what_is_read_at_once_is_what_the_long_way_reads(body: bytes) -> None:
     """Whatever the body; and what the long way refuses is never read at once."""
     plain = NewBet.read_plain(body)

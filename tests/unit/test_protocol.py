@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -172,6 +174,8 @@ async def test_nonsense_behind_a_request_is_no_answer_to_it() -> None:
         " Content-Length: 12",
         "Content-Length: 12\r\n folded",
         "Content-Length: 12\nX: y",
+        "Connection: upgrade\r\nUpgrade: x\r\nContent-Length: 12",
+        "Upgrade: h2c\r\nConnection: Upgrade\r\nTransfer-Encoding: chunked",
     ],
 )
 async def test_a_request_that_could_be_two_is_none(sample: Served, headers: str) -> None:
@@ -179,6 +183,50 @@ async def test_a_request_that_could_be_two_is_none(sample: Served, headers: str)
     hidden = get("/orders")
     said = await all_said(sample, POST + headers.encode() + b"\r\n\r\n" + ORDER + hidden)
     assert problems(said) == [(400, "bad_request")]
+
+
+async def test_what_comes_after_an_upgrade_is_no_request(sample: Served) -> None:
+    """The parser leaves its body to others, and would read it as the next request."""
+    hidden = get("/orders")
+    asking = f"Connection: upgrade\r\nUpgrade: x\r\nContent-Length: {len(hidden)}\r\n\r\n"
+    said = await all_said(sample, POST + asking.encode(), hidden, every_s=0.1)
+    assert problems(said) == [(400, "bad_request")]
+
+
+async def test_trailers_are_no_headers(sample: Served) -> None:
+    """However the packets fall."""
+    head = POST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\nc\r\n" + ORDER
+    trailer = b"\r\n0\r\nX-Request-Id: of-a-trailer\r\n\r\n"
+    for pieces in ([head + trailer], [head, trailer]):
+        said = await all_said(sample, *pieces, every_s=0.1)
+        assert statuses(said) == [201]
+        assert b"of-a-trailer" not in said
+
+
+async def test_nothing_is_left_of_a_connection(
+    sample: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor waits for the collector, who comes seldom."""
+    made: list[weakref.ref[protocol.Protocol]] = []
+    begin = protocol.Protocol.connection_made
+
+    def note(self: protocol.Protocol, transport: asyncio.Transport) -> None:
+        made.append(weakref.ref(self))
+        begin(self, transport)
+
+    monkeypatch.setattr(protocol.Protocol, "connection_made", note)
+    gc.collect()
+    gc.disable()
+    try:
+        async with connected(sample) as (reader, writer):
+            writer.write(get("/healthz").replace(b"Connection: close\r\n", b""))
+            await reader.readuntil(b'{"status":"ok"}')
+        async with asyncio.timeout(5):
+            while any(one() is not None for one in made):
+                await asyncio.sleep(0.05)
+    finally:
+        gc.enable()
+    assert made
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ class NewBet(fields.Body, Wanted):
     def read_plain(cls, body: bytes) -> PlainBet | None:
         """What `body` holds; None where it takes a closer look to tell, or to say what is wrong.
 
-        It is what `strictjson` and the fields would read, in a sixth of their time.
+        It is what `strictjson` and the fields would read, in half of their time.
         """
         try:
             plain = _decode(body)
@@ -107,7 +107,7 @@ class NewBet(fields.Body, Wanted):
             amount = money.parse_hundredths(_digits(plain.amount), money.MAX_AMOUNT)
             price = _digits(plain.coefficient)
             coefficient = money.parse_hundredths(price, money.MAX_COEFFICIENT) if price else None
-        except (msgspec.MsgspecError, ValueError):
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
         members = 2 + bool(price) + (plain.accept is not None)
         # More colons: a member may be there twice. Fewer than that cannot be.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 OLDEST = (3, 37, 0)  # STRICT tables
 POOL_SIZE = 8
 CHECKPOINT_PAGES = 10_000
-"""How large the log may grow (40 MB) before its pages go to the file.
+"""How large the log grows (40 MB) before its pages go to the file, if no reader needs them there.
 
 Bets change the same pages of the indexes again and again: with SQLite's 1000 each of them was
 written to the file so often that it took a seventh of a bet's time.
@@ -132,8 +132,9 @@ class Connections:
         async with self._turn_to_write() as left_s:
             kept = await self._keeping.take(self.engine)
             try:
-                if "waits_s" not in kept.info:
+                if "stakeline_cache" not in kept.info:
                     await _fetch(kept, f"PRAGMA cache_size = -{_CACHE_KIB}")
+                    kept.info["stakeline_cache"] = True
                 if kept.info.get("waits_s") != left_s:
                     await _fetch(kept, f"PRAGMA busy_timeout = {left_s * 1000:.0f}")
                     kept.info["waits_s"] = left_s

@@ -60,7 +60,7 @@ class LeanRoute(JsonRoute):
             (each.name, each.field_info.annotation)  # type: ignore[misc] # no more is allowed
             for each in asked.body_params
         ]
-        self._read_plain: Callable[[bytes], BaseModel | None] = lambda _: None
+        self._read_plain: Callable[[bytes], object | None] = lambda _: None
         for _, model in self._body:
             self._read_plain = getattr(model, "read_plain", self._read_plain)
 
@@ -134,6 +134,8 @@ class Lean(Observing):
     ) -> None:
         super().__init__(app, registry)
         self._names, self._shared = names, shared
+        # As Starlette's answers to those who are of no origin: a cache must not give it to a page.
+        self._varies = [(b"vary", b"Origin")] if shared else []
         self._routes = {
             (method, route.path): route for route in routes for method in route.methods or ()
         }
@@ -155,6 +157,7 @@ class Lean(Observing):
                 *own,
                 (b"x-request-id", request_id),
                 *headers.security(own, over_tls=over_tls),
+                *self._varies,
             ]
             at_once = scope.get(AT_ONCE)
             if at_once is None or not at_once(status, said, response.body):

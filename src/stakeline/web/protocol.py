@@ -50,6 +50,9 @@ LINGER_S = 1.0
 """How long a connection is still read after an answer that did not wait for the whole request."""
 
 
+_OF_A_BODY = {b"content-length", b"transfer-encoding"}
+
+
 class Protocol(HttpToolsProtocol):
     """uvicorn's HTTP with limits; what breaks one gets a problem, and its connection is closed.
 
@@ -68,18 +71,27 @@ class Protocol(HttpToolsProtocol):
         """Begin a connection."""
         super().connection_made(Joining(transport, self.loop))  # type: ignore[arg-type] # all of it
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the request under way, which need not be the last one; and let go of it."""
+        super().connection_lost(exc)
+        active = self._active
+        if active is not None:
+            active.disconnected = active.disconnected or not active.response_complete
+            active.message_event.set()
+            active.scope.pop(AT_ONCE, None)  # type: ignore[misc] # ours
+
     def look(self) -> None:
         """Note that half a second has gone by, and end what has taken too long."""
         self._looks += 1
         if self.transport.is_closing():
             return
         active = self._active
-        idle = active is None or active.response_complete or active.disconnected
-        if idle and not self._arriving and self._looks > IDLE_LOOKS:
-            self.transport.close()
+        done = active is not None and (active.response_complete or active.disconnected)
+        if done and not self._in_head and not self._deaf and self._looks > IDLE_LOOKS:
+            self.hang_up()
         elif self._looks <= LOOKS:
             return
-        elif active is not None and not idle:
+        elif active is not None and not done:
             if active.response_started:
                 return  # an export, or a reader who takes his time
             if active.more_body:
@@ -123,7 +135,11 @@ class Protocol(HttpToolsProtocol):
         """Begin to answer."""
         self._in_head = False
         self._measure()
+        if self.parser.should_upgrade() and any(name in _OF_A_BODY for name, _ in self.headers):
+            # The parser would take the body for another request.
+            self._give_up(BadRequest("A request that asks for an upgrade can have no body."))
         super().on_headers_complete()
+        self.headers = [*self.headers]  # trailers are put to these, and are none of the request's
         if not self.cycle.keep_alive:
             self.cycle.transport = Ending(self.transport, self.hang_up)  # type: ignore[assignment] # all that it needs
 
@@ -173,15 +189,18 @@ class Protocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def _answer_at_once(self, status: int, said: list[tuple[bytes, bytes]], body: bytes) -> bool:
-        """Send a whole answer, if it can be sent now; the same as two messages of ASGI would."""
+        """Send a whole answer, if it can be sent now; as ASGI's two messages, but unexamined."""
         cycle = self._active
         if cycle is None or cycle.disconnected or cycle.response_started or self.flow.write_paused:
+            return False
+        if cycle.scope["method"] == "HEAD":
             return False
         content = [STATUS_LINE[status]]
         for name, value in (*self.server_state.default_headers, *said):
             content += (name, b": ", value, b"\r\n")
         content.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
         content.append(body)
+        cycle.waiting_for_100_continue = False
         cycle.response_started = cycle.response_complete = True
         self.transport.send(b"".join(content))  # type: ignore[attr-defined] # `Joining` has it
         cycle.message_event.set()

@@ -35,7 +35,8 @@ class Joining:
     def send(self, data: bytes) -> None:
         """Send it now."""
         self._flush()
-        self._transport.write(data)
+        if not self.is_closing():
+            self._transport.write(data)
 
     def write_eof(self) -> None:
         """Send what is left, and no more."""
