@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import inspect
 import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
@@ -15,7 +18,7 @@ from tests.cluster import Cluster, forget
 from tests.serving import Served, bet_maker, line_provider, serving, until_ready
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Generator
     from pathlib import Path
 
 # Not structlog's own default: its tracebacks show every local, which takes seconds each.
@@ -38,11 +41,32 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is about the other engine: `make test` runs all of them, on either."""
+    """Leave out what is about the other engine: `make test` runs all of them, on either.
+
+    The others, where they are coroutines, are cancelled shortly before their time is over: the
+    exception that pytest-timeout raises is lost where it falls into a callback of the loop.
+    """
     (other,) = {"sqlite", "postgresql"} - {databases.ENGINE}
     others = [item for item in items if other in item.keywords]
     config.hook.pytest_deselected(items=others)
     items[:] = [item for item in items if item not in others]
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            marker = item.get_closest_marker("timeout")
+            within_s = float(marker.args[0] if marker else config.getini("timeout"))
+            if within_s:
+                item.obj = _bounded(item.obj, within_s * 0.9)
+
+
+def _bounded(
+    test: Callable[..., Coroutine[Any, Any, None]], within_s: float
+) -> Callable[..., Coroutine[Any, Any, None]]:
+    @functools.wraps(test)
+    async def bounded(*args: Any, **given: Any) -> None:  # noqa: ANN401 - whatever it takes
+        async with asyncio.timeout(within_s):
+            await test(*args, **given)
+
+    return bounded
 
 
 @pytest.hookimpl(wrapper=True)

@@ -37,14 +37,15 @@ class Got:
 class Queue:
     """A third party's queue; `got` is what has come so far, in order."""
 
-    def __init__(self, queue: AbstractQueue) -> None:
-        self._queue = queue
+    def __init__(self, channel: AbstractChannel, queue: AbstractQueue) -> None:
+        self._channel, self._queue = channel, queue
         self.got: list[Got] = []
 
     async def take(self) -> list[Got]:
-        """All that has come, now."""
+        """All that has come by now: what comes while it is taken may be more, and for ever so."""
+        seen = await self._channel.declare_queue(self._queue.name, passive=True)
         with suppress(QueueEmpty):
-            while True:
+            for _ in range(seen.declaration_result.message_count or 0):
                 message = await self._queue.get(no_ack=True)
                 assert message is not None
                 self.got.append(Got(message.routing_key or "", message.message_id, message.body))
@@ -80,7 +81,7 @@ class Exchange:
         channel = await self._connection.channel()
         queue = await channel.declare_queue(exclusive=True)
         await queue.bind(EXCHANGE, key)
-        return Queue(queue)
+        return Queue(channel, queue)
 
     async def publish(self, body: bytes, key: str = "event.WIN") -> None:
         """Put anything on it, as whoever may publish can."""
