@@ -25,13 +25,6 @@ if TYPE_CHECKING:
 
 OLDEST = (3, 37, 0)  # STRICT tables
 POOL_SIZE = 8
-CHECKPOINT_PAGES = 10_000
-"""How large the log grows (40 MB) before its pages go to the file, if no reader needs them there.
-
-Bets change the same pages of the indexes again and again: with SQLite's 1000 each of them was
-written to the file so often that it took a seventh of a bet's time.
-"""
-_CACHE_KIB = 32_000  # of the one connection that writes bets; SQLite's 2000 do not hold the indexes
 BUSY_S = 2.0
 """How long a transaction for writing waits for others."""
 _STEP_S = 0.5
@@ -132,9 +125,6 @@ class Connections:
         async with self._turn_to_write() as left_s:
             kept = await self._keeping.take(self.engine)
             try:
-                if "stakeline_cache" not in kept.info:
-                    await _fetch(kept, f"PRAGMA cache_size = -{_CACHE_KIB}")
-                    kept.info["stakeline_cache"] = True
                 if kept.info.get("waits_s") != left_s:
                     await _fetch(kept, f"PRAGMA busy_timeout = {left_s * 1000:.0f}")
                     kept.info["waits_s"] = left_s
@@ -213,7 +203,6 @@ def _configure(connection: DBAPIConnection, _: Any) -> None:  # noqa: ANN401 - S
     cursor = connection.cursor()
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         cursor.execute(f"PRAGMA {pragma}")
-    cursor.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     cursor.close()
 
 
