@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from stakeline.bet_maker.api import Desk
     from stakeline.bet_maker.bets import Stamp
+    from stakeline.bet_maker.bodies import Wanted
 
 Bettor = Annotated[Principal, may(BY_PASSWORD, "user", look_up=False)]
 """Acceptance finds out itself whether their token was revoked, as it takes the bet."""
@@ -248,7 +249,7 @@ async def _keep_pace(desk: Desk, who: Principal, asked: Sequence[Asked]) -> None
                 raise errors.TooManyRequests(wait_s)
 
 
-def _asked(desk: Desk, who: Principal, new: NewBet, key: str | None, stamp: Stamp) -> Asked:
+def _asked(desk: Desk, who: Principal, new: Wanted, key: str | None, stamp: Stamp) -> Asked:
     if new.coefficient is not None and isinstance(desk.line, Standalone):
         raise errors.InvalidRequest.of("body.coefficient", "there are no prices here: standalone")
     return Asked(

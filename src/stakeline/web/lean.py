@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 
 class LeanRoute(JsonRoute):
-    """A route with a path of its own, whose function returns a `Response`.
+    """A route with a path of its own, whose function returns a whole `Response`, not a stream.
 
     The function may ask for the request, for whom a `Guard` lets in, for what functions tell from
     the request alone (`Depends`), for fields of the query, and for one model of a JSON body. The
