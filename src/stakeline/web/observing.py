@@ -9,12 +9,13 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from stakeline import errors
 from stakeline.web import headers, problems
+from stakeline.web.counting import Requests
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger(__name__)
@@ -35,21 +36,9 @@ class Observing:
 
     def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
         self.app = app
-        self.requests = Counter(
-            "stakeline_http_requests_total",
-            "Requests answered, by route.",
-            ["method", "route", "status"],
-            registry=registry,
-        )
-        self.seconds = Histogram(
-            "stakeline_http_request_seconds",
-            "From the request's first byte to the answer's last, by route.",
-            ["method", "route"],
-            registry=registry,
-            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
-        )
+        self._requests = Requests()
+        registry.register(self._requests)
         self._log = log.bind()  # else each line that nobody wants would bind one
-        self._noted: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's request."""
@@ -91,15 +80,7 @@ class Observing:
         # would grow without end.
         route = getattr(scope.get("route"), "path", "none")
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        labels = (method, route, status)
-        if labels not in self._noted:  # looking them up takes as long as all the rest of this
-            self._noted[labels] = (
-                self.requests.labels(method, route, str(status)),
-                self.seconds.labels(method, route),
-            )
-        requests, seconds = self._noted[labels]
-        requests.inc()
-        seconds.observe(took_s)
+        self._requests.note(method, route, status, took_s)
         self._log.debug("request", method=method, route=route, status=status, took_ms=took_s * 1000)
 
 
