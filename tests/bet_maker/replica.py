@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from stakeline import clock, ids
 from stakeline.bet_maker import acceptance, bets, events, history, tables
 from stakeline.bet_maker.app import prepare
-from stakeline.bet_maker.bets import Asked, Bet, Stamp
+from stakeline.bet_maker.bets import Asked, Bet
 from stakeline.contract import Cursor, Event, FeedItem, FeedPage
 from stakeline.db import Database
 from tests import databases
@@ -61,12 +61,6 @@ def page(*items: FeedItem, epoch: str = "log", now: int = NOW) -> FeedPage:
 def asked(event_id: str = "derby", /, **fields: Any) -> Asked:  # noqa: ANN401 - any field
     """A bet of 10.00 at whatever price there is, on a fresh line, placed now."""
     placed_at = fields.pop("placed_at", NOW)
-    stamp = Stamp(
-        epoch=fields.pop("epoch", "log"),
-        placed_at=placed_at,
-        fix_at=placed_at,
-        fresh=fields.pop("fresh", True),
-    )
     known: dict[str, Any] = {
         "bet_id": ids.new_bet_id(placed_at),
         "user_id": 1,
@@ -75,7 +69,10 @@ def asked(event_id: str = "derby", /, **fields: Any) -> Asked:  # noqa: ANN401 -
         "amount": 1000,
         "asked_coefficient": None,
         "accept": "any",
-        "stamp": stamp,
+        "epoch": "log",
+        "placed_at": placed_at,
+        "fix_at": placed_at,
+        "fresh": True,
     }
     return Asked(**(known | fields))
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
@@ -139,7 +139,7 @@ async def test_a_bet_that_breaks_the_rules_harms_no_other(
     desk: Desk, replica: Replica, wrong: dict[str, object]
 ) -> None:
     """A group that the database refuses is repeated bet by bet: only the bad one is lost."""
-    bad = replace(asked(key="bad"), **wrong)  # type: ignore[arg-type]
+    bad = replace(asked(key="bad"), **wrong)
     async with databases.held(replica.url):
         requests = [
             asyncio.create_task(desk.place(*group))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING
 
-from stakeline import clock, ids, money, strictjson
+from stakeline import clock, ids, money
 from stakeline.bet_maker import bets, history, tables
-from stakeline.bet_maker.bodies import bet_body, users_bet_body
+from stakeline.bet_maker.bodies import bet_json
 from stakeline.bet_maker.history import Selection
 from tests.bet_maker.replica import event
 
@@ -75,12 +75,12 @@ async def test_a_list_shows_bets_as_every_other_answer_does(replica: Replica) ->
     await fill(replica)
     stored = await every(replica)
     async with replica.database.read() as conn:
-        for with_users, body in ((False, bet_body), (True, users_bet_body)):
+        for with_users in (False, True):
             listed, last = await history.page(
                 conn, None, 10_000, chosen=Selection(None), with_users=with_users
             )
             assert last is None
-            assert listed == [strictjson.dumps(body(bet)).decode() for bet in stored]
+            assert listed == [bet_json(bet, with_user=with_users) for bet in stored]
     assert len(stored) == len(EVENTS) * len(TIMES) * len(AMOUNTS) * len(COEFFICIENTS)
     assert {bet.status for bet in stored} == {"PENDING", "WON", "LOST", "VOID"}
 

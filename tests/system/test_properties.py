@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from stakeline import clock, ids
-from stakeline.bet_maker.bets import Asked, Stamp
+from stakeline.bet_maker.bets import Asked
 from stakeline.line_provider import changes
 from stakeline.line_provider.events import Ruling, Terms
 from tests.system import model
@@ -180,8 +180,8 @@ class Rules(RuleBasedStateMachine):
         at = self.now if match is None or beside is None else match.closes + beside
         accept = "any" if price is None else accept
         body = (name, amount, price, accept)
-        stamp = Stamp(epoch=self.house.epoch, placed_at=at, fix_at=at, fresh=True)
-        asked = Asked(ids.new_bet_id(at), 1, key, name, amount, price, accept, stamp)
+        stamp = (self.house.epoch, at, at, True)
+        asked = Asked(ids.new_bet_id(at), 1, key, name, amount, price, accept, *stamp)
 
         answer = self.run(self.house.place(asked))
         used = None if key is None else self.keys.get(key)

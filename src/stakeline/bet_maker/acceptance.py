@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import sqlalchemy as sa
 import structlog
 
@@ -26,14 +27,15 @@ if TYPE_CHECKING:
     from stakeline.db import Database
     from stakeline.errors import Problem
 
+    CarryOut = Callable[[str, str], Awaitable[Sequence[Sequence[Any]]]]
+    """Carries out a statement with one parameter, and gives its rows."""
     Accepted = dict[str, tuple[int | None, int]]
     """The coefficient given, and the event's version, by the ids of the bets that were inserted."""
 
 log = structlog.get_logger(__name__)
 _MOST_REPEATS = 3
 
-# The group travels as one JSON parameter, so the statement is the same for any size of group; with
-# SQLite its members have no names, which take longer to find than places.
+# The group travels as one JSON parameter, so the statement is the same for any size of group.
 _TYPES = {
     "bet_id": "text",
     "user_id": "bigint",
@@ -47,7 +49,7 @@ _TYPES = {
     "epoch": "text",
     "token_version": "bigint",
 }
-_EXTRACTED = ", ".join(f"json_extract(value, '$[{n}]') AS {name}" for n, name in enumerate(_TYPES))
+_EXTRACTED = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in _TYPES)
 _TYPED = ", ".join(f"{name} {kind}" for name, kind in _TYPES.items())
 _GROUP = {
     "sqlite": f"""
@@ -88,16 +90,23 @@ WHERE users.active = 1
 ORDER BY asked.user_id, asked.key, asked.n
 {locking}
 ON CONFLICT DO NOTHING
-RETURNING bet_id, coefficient, event_version
+{returning}
 """
 
 # Who revokes a token waits until the bets that it has placed are on disk, or one could be accepted
 # after they were told that none will be. With SQLite whoever writes is alone anyway.
 _LOCKING = {"sqlite": "", "postgresql": "FOR SHARE OF users"}
+# SQLite's thread has to wait for the interpreter at every row that it gives back, longer than the
+# row takes; so it gives none back, and they are read as one afterwards.
+_RETURNING = {"sqlite": "", "postgresql": "RETURNING bet_id, coefficient, event_version"}
+_INSERTED = """
+SELECT json_group_array(json_array(bet_id, coefficient, event_version)) FROM bets
+WHERE bet_id IN (SELECT json_extract(value, '$.bet_id') FROM json_each(?))
+"""
 _STATEMENTS: dict[str, tuple[str, str]] = {
     dialect: (
         group + _NAME_EVENTS,
-        group + _ACCEPT.format(locking=_LOCKING[dialect]),
+        group + _ACCEPT.format(locking=_LOCKING[dialect], returning=_RETURNING[dialect]),
     )
     for dialect, group in _GROUP.items()
 }
@@ -148,12 +157,12 @@ async def _judge(
     database: Database, group: Sequence[Asked], limits: Limits | None, *, standalone: bool
 ) -> list[Bet | Problem | None]:
     """Each one's answer; None where the line changed meanwhile, so that there is none."""
-    fresh = [asked for asked in group if asked.stamp.fresh]
+    fresh = [asked for asked in group if asked.fresh]
     accepted: Accepted = {}
     refused: dict[str, errors.LimitExceeded] = {}
     if fresh and limits is None:
-        write, engine = database.write_alone, database.engine
-        accepted = await _insert(write, engine.dialect.name, fresh, standalone=standalone)
+        by = (database.write_alone, database.read_alone, database.engine.dialect.name)
+        accepted = await _insert(*by, fresh, standalone=standalone)
     elif fresh and limits is not None:
         accepted, refused = await database.attempt(
             lambda conn: insert_within(conn, fresh, limits, standalone=standalone)
@@ -190,48 +199,33 @@ async def insert_within(
     if not known:
         return {}, {}
 
-    async def write(statement: str, parameter: str) -> Sequence[Sequence[Any]]:
+    async def carry_out(statement: str, parameter: str) -> Sequence[Sequence[Any]]:
         done = await conn.exec_driver_sql(statement, (parameter,))
         return done.all() if done.returns_rows else []
 
-    accepted = await _insert(write, conn.dialect.name, known, standalone=standalone)
+    by = (carry_out, carry_out, conn.dialect.name)
+    accepted = await _insert(*by, known, standalone=standalone)
     prices = {bet_id: coefficient for bet_id, (coefficient, _) in accepted.items()}
     return accepted, await rooms.take(conn, known, prices)
 
 
 async def _insert(
-    write: Callable[[str, str], Awaitable[Sequence[Sequence[Any]]]],
+    write: CarryOut,
+    read: CarryOut,
     dialect: str,
     group: Sequence[Asked],
     *,
     standalone: bool,
 ) -> Accepted:
     name_events, accept_bets = _STATEMENTS[dialect]
-    rows: list[Any] = [_as_row(asked) for asked in group]
-    if dialect == "postgresql":
-        rows = [dict(zip(_TYPES, row, strict=True)) for row in rows]
-    parameter = strictjson.dumps(rows).decode()
+    parameter = strictjson.dumps(group).decode()
     if standalone:
         await write(name_events, parameter)
     inserted = await write(accept_bets, parameter)
+    if dialect == "sqlite":
+        ((rows,),) = await read(_INSERTED, parameter)
+        inserted = msgspec.json.decode(rows)
     return {bet_id: (coefficient, version) for bet_id, coefficient, version in inserted}
-
-
-def _as_row(asked: Asked) -> tuple[object, ...]:
-    """What is asked, in the order of `_TYPES`."""
-    return (
-        asked.bet_id,
-        asked.user_id,
-        asked.key,
-        asked.event_id,
-        asked.amount,
-        asked.asked_coefficient,
-        asked.accept,
-        asked.stamp.placed_at,
-        asked.stamp.fix_at,
-        asked.stamp.epoch,
-        asked.token_version,
-    )
 
 
 def _as_bet(asked: Asked, coefficient: int | None, event_version: int) -> Bet:
@@ -241,7 +235,7 @@ def _as_bet(asked: Asked, coefficient: int | None, event_version: int) -> Bet:
         amount=asked.amount,
         coefficient=coefficient,
         status="PENDING",
-        placed_at=asked.stamp.placed_at,
+        placed_at=asked.placed_at,
         event_version=event_version,
         user_id=asked.user_id,
     )

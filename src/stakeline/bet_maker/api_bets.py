@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from stakeline import clock, db, errors, fields, ids
+from stakeline import clock, db, errors, fields, ids, strictjson
 from stakeline.auth import Principal
 from stakeline.bet_maker import acceptance, bets, exports, history, users
 from stakeline.bet_maker.api import DeskHere, Reader
@@ -26,9 +26,8 @@ from stakeline.bet_maker.bodies import (
     UsersBet,
     UsersBetWithReceipt,
     batch_answer,
-    bet_body,
+    bet_json,
     hundredths,
-    users_bet_body,
 )
 from stakeline.bet_maker.standalone import Standalone
 from stakeline.web import headers, problems
@@ -37,7 +36,7 @@ from stakeline.web.guarding import BY_PASSWORD, may
 from stakeline.web.lean import LeanLargeRoute, LeanRoute
 from stakeline.web.links import location, next_link
 from stakeline.web.reading import JsonRoute
-from stakeline.web.responses import json_response
+from stakeline.web.responses import Json, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,7 +121,7 @@ async def place_bet(
     said = location(request, f"bets/{outcome.bet_id}")
     if outcome.replayed:
         said["Idempotent-Replayed"] = "true"
-    return json_response(bet_body(outcome), HTTPStatus.CREATED, said)
+    return Json(bet_json(outcome).encode(), HTTPStatus.CREATED, said)
 
 
 @large_router.post("/bets/batch", response_model=BatchAnswer)
@@ -209,8 +208,8 @@ async def get_bet(bet_id: Annotated[BetId, Path()], desk: DeskHere, who: Reader)
         "closed_at": clock.text(row["closed_at"]) if row["closed_at"] < clock.LATEST else None,
         "reason": bets.why(bet, row["event_status"], row["closed_at"]),
     }
-    body = users_bet_body(bet) if _oversees(who) else bet_body(bet)
-    return json_response(body | {"receipt": receipt})
+    body = bet_json(bet, with_user=_oversees(who)).encode()
+    return Json(body[:-1] + b',"receipt":' + strictjson.dumps(receipt) + b"}", HTTPStatus.OK, {})
 
 
 def _oversees(who: Principal) -> bool:
@@ -260,6 +259,9 @@ def _asked(desk: Desk, who: Principal, new: Wanted, key: str | None, stamp: Stam
         amount=new.amount,
         asked_coefficient=new.coefficient,
         accept=new.accepts(),
-        stamp=stamp,
+        epoch=stamp.epoch,
+        placed_at=stamp.placed_at,
+        fix_at=stamp.fix_at,
+        fresh=stamp.fresh,
         token_version=who.token_version,
     )

@@ -6,9 +6,9 @@ and in Python (`bet_status`). Settling, correcting or voiding an event changes t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 import sqlalchemy as sa
 
 from stakeline import clock, errors, money
@@ -26,9 +26,8 @@ Accept = Literal["exact", "better", "any"]
 BetStatus = Literal["PENDING", "WON", "LOST", "VOID"]
 
 
-# These are made for every bet, and `frozen` would make that take three times as long.
-@dataclass(slots=True)
-class Stamp:
+# These are made for every bet: as a Struct in a third of a dataclass's time.
+class Stamp(msgspec.Struct):
     """When a bet was placed, told by line-provider's clock, in microseconds.
 
     Attributes:
@@ -44,9 +43,8 @@ class Stamp:
     fresh: bool
 
 
-@dataclass(slots=True)
-class Asked:
-    """A bet that a user asked for; amount in cents, coefficient in hundredths.
+class Asked(msgspec.Struct):
+    """A bet that a user asked for; amount in cents, coefficient in hundredths; and its stamp.
 
     `token_version` is that of the token by which they are known: another one now revokes it.
     """
@@ -58,7 +56,10 @@ class Asked:
     amount: int
     asked_coefficient: int | None
     accept: Accept
-    stamp: Stamp
+    epoch: str
+    placed_at: int
+    fix_at: int
+    fresh: bool
     token_version: int = 0
 
     def takes(self, coefficient: int | None) -> bool:
@@ -78,8 +79,7 @@ class Asked:
         )
 
 
-@dataclass(slots=True)
-class Bet:
+class Bet(msgspec.Struct):
     """A bet as its user sees it; money in cents, the coefficient in hundredths."""
 
     bet_id: str

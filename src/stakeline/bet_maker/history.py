@@ -1,7 +1,7 @@
 """The history of bets: pages, newest first, of a selection of any size, each bet as its JSON.
 
 The database writes the JSON, which takes a fraction of what rows, objects and an encoder take, and
-none of it holds up the event loop. `bodies.bet_body` says how a bet looks; a test holds the two
+none of it holds up the event loop. `bodies.bet_json` writes one alike; a test holds the two
 together.
 """
 

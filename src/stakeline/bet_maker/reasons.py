@@ -72,7 +72,7 @@ class Reasons:
         return shown(bet._mapping, replayed=True)  # noqa: SLF001 - SQLAlchemy's public name
 
     def _of_new(self, asked: Asked) -> Problem | None:
-        if not asked.stamp.fresh or asked.stamp.epoch != self._epoch:
+        if not asked.fresh or asked.epoch != self._epoch:
             return errors.FeedStale()
         event = self._by_event.get(asked.event_id)
         if event is None:
@@ -81,7 +81,7 @@ class Reasons:
             event.epoch != self._epoch
             or event.frozen
             or event.status != "NEW"
-            or asked.stamp.placed_at >= event.closed_at
+            or asked.placed_at >= event.closed_at
         ):
             return errors.BettingClosed()
         # Perhaps nothing speaks against it now: the event came, or its price came back, between
