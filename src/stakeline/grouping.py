@@ -96,9 +96,10 @@ class Grouping(Generic[A, G]):
             raise Overloaded
         answered = asyncio.get_running_loop().create_future()
         request: _Request[A, G] = _Request(asked, answered, self._looks)
+        if not self._waiting:
+            self._arrived.set()
         self._waiting.append(request)
         self._count += len(asked)
-        self._arrived.set()
         return await request.answered
 
     @asynccontextmanager

@@ -5,12 +5,17 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, TextIO
 
 import structlog
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+
+request_id: ContextVar[str | None] = ContextVar("stakeline_request_id", default=None)
+"""The id of the request that this is done for; it stands in its lines."""
 
 
 class _Lines(logging.StreamHandler[TextIO]):
@@ -32,6 +37,7 @@ def configure(level: str, service: str) -> None:
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _add_request_id,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -83,6 +89,14 @@ def _log_uncaught(
     kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
 ) -> None:
     logging.getLogger("stakeline").critical("uncaught", exc_info=(kind, error or kind(), trace))
+
+
+def _add_request_id(
+    _: object, __: str, line: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    if (given := request_id.get()) is not None:
+        line["request_id"] = given
+    return line
 
 
 def _neutralise(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -67,7 +67,7 @@ class StandaloneResult(fields.Body):
 async def desk_of(request: Request) -> Desk:
     """The desk this application serves."""
     # FastAPI would send a plain function to a thread, which costs more than all else of a request.
-    desk: Desk = request.app.state.desk
+    desk: Desk = request.scope["app"].state.desk
     return desk
 
 

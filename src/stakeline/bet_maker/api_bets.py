@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from stakeline.bet_maker.api import Desk
     from stakeline.bet_maker.bets import Stamp
     from stakeline.bet_maker.bodies import Wanted
+    from stakeline.bet_maker.pace import Pace
 
 Bettor = Annotated[Principal, may(BY_PASSWORD, "user", look_up=False)]
 """Acceptance finds out itself whether their token was revoked, as it takes the bet."""
@@ -114,7 +115,8 @@ async def place_bet(
 ) -> Response:
     """Place a bet: 201 once it is on disk. A repeat with its Idempotency-Key makes no other."""
     asked = _asked(desk, who, new, key, await desk.line.stamp())
-    await _keep_pace(desk, who, [asked])
+    if desk.pace is not None:
+        await _keep_pace(desk, desk.pace, who, [asked])
     (outcome,) = await desk.writer.place([asked])
     if isinstance(outcome, errors.Problem):
         raise outcome
@@ -138,7 +140,8 @@ async def place_batch(batch: Batch, desk: DeskHere, who: Bettor) -> Response:
         except errors.Problem as problem:
             outcomes.append(problem)
     asked = [outcome for outcome in outcomes if isinstance(outcome, Asked)]
-    await _keep_pace(desk, who, asked)
+    if desk.pace is not None and asked:
+        await _keep_pace(desk, desk.pace, who, asked)
     if asked:
         placed = await desk.writer.place(asked)
     else:  # nothing is left that would find out whether their token was revoked
@@ -229,7 +232,7 @@ def _whose(who: Principal, user: int | None) -> int | None:
     return user or who.user_id
 
 
-async def _keep_pace(desk: Desk, who: Principal, asked: Sequence[Asked]) -> None:
+async def _keep_pace(desk: Desk, pace: Pace, who: Principal, asked: Sequence[Asked]) -> None:
     """Nothing, if their user may ask for so many bets now.
 
     Repeats pass always: who lost the answer to a bet must hear what became of it.
@@ -238,10 +241,8 @@ async def _keep_pace(desk: Desk, who: Principal, asked: Sequence[Asked]) -> None
         TooManyRequests: none of them was taken.
         Unavailable: whether they are repeats cannot be looked up.
     """
-    if desk.pace is None or not asked:
-        return
     # Not by the user alone: with a revoked token nobody uses up what the new one may.
-    wait_s = desk.pace.wait_s((who.user_id, who.token_version), len(asked), clock.steady())
+    wait_s = pace.wait_s((who.user_id, who.token_version), len(asked), clock.steady())
     if wait_s > 0:
         async with desk.database.read(db.QUICK_S) as conn:
             if not await acceptance.repeated(conn, asked):

@@ -83,8 +83,8 @@ class Follower:
         fix = self._fix
         if fix is None:
             return Stamp("", 0, 0, fresh=False)
-        placed_at = fix.time_at(clock.steady())
-        return Stamp(fix.epoch, placed_at, fix.received_at, fresh=self.why_stale() is None)
+        now = clock.steady()
+        return Stamp(fix.epoch, fix.time_at(now), fix.received_at, self._is_fresh(fix, now))
 
     async def time(self) -> int:
         """Line-provider's time, for display; before the first fix the local clock's."""
@@ -93,10 +93,12 @@ class Follower:
     def why_stale(self) -> str | None:
         """None while bets can be taken, else what keeps them from it."""
         fix = self._fix
-        recent = fix is not None and clock.steady() - fix.sent <= FRESH_US
-        if recent and not self._suspended:
+        if fix is not None and self._is_fresh(fix, clock.steady()):
             return None
         return self._trouble or "the line has not been heard for more than 5 s"
+
+    def _is_fresh(self, fix: Fix, now: int) -> bool:
+        return now - fix.sent <= FRESH_US and not self._suspended
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Follow the line until the block ends."""

@@ -12,7 +12,7 @@ from stakeline.errors import Problem
 from stakeline.grouping import Grouping
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from stakeline.bet_maker.bets import Asked, Bet
@@ -47,9 +47,9 @@ class Writer:
             self._commit, sizes, at_once=database.writes_at_once, note=self._note
         )
 
-    async def place(self, asked: Sequence[Asked]) -> list[Bet | Problem]:
+    def place(self, asked: Sequence[Asked]) -> Awaitable[list[Bet | Problem]]:
         """Each bet's own answer, as `Grouping.ask` gives it."""
-        return await self._grouping.ask(asked)
+        return self._grouping.ask(asked)
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Accept what is placed, until the block ends."""

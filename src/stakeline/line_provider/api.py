@@ -80,13 +80,13 @@ class Version(BaseModel):
 async def line_of(request: Request) -> Line:
     """The line this application serves."""
     # FastAPI would send a plain function to a thread, which costs more than all else of a request.
-    line: Line = request.app.state.line
+    line: Line = request.scope["app"].state.line
     return line
 
 
 async def pages_of(request: Request) -> WrittenPages[listing.Query]:
     """The pages of that line."""
-    pages: WrittenPages[listing.Query] = request.app.state.pages
+    pages: WrittenPages[listing.Query] = request.scope["app"].state.pages
     return pages
 
 

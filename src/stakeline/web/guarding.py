@@ -44,7 +44,7 @@ class Guard(SecurityBase):
         """
         principal: Principal | None = request.scope.get(_PRINCIPAL)
         if principal is None:
-            admit: Admission = request.app.state.admit
+            admit: Admission = request.scope["app"].state.admit
             principal = await admit(token_of(request), look_up=self._look_up)
             if principal.role not in self._roles:
                 raise Forbidden
@@ -58,7 +58,7 @@ class Guard(SecurityBase):
             Unauthenticated: it was.
         """
         if not self._look_up:
-            await request.app.state.admit(token_of(request), look_up=True)
+            await request.scope["app"].state.admit(token_of(request), look_up=True)
 
 
 def may(model: HTTPBearer | OAuth2, *roles: Role, look_up: bool = True) -> Any:  # noqa: ANN401 - as `Depends` itself

@@ -168,7 +168,8 @@ class Lean(Observing):
             self.note(scope, status, time.perf_counter() - began)
 
     def _find(self, scope: Scope) -> LeanRoute | None:
-        route = self._routes.get((scope["method"], get_route_path(scope)))
+        path = get_route_path(scope) if scope["root_path"] else scope["path"]
+        route = self._routes.get((scope["method"], path))
         return None if self._shared and headers.given(scope, b"origin") else route
 
     async def _answer(self, route: LeanRoute, scope: Scope, receive: Receive) -> Response:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from stakeline import errors
+from stakeline import errors, log
 from stakeline.web import headers, problems
 from stakeline.web.counting import Requests
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 _METHODS = {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _OURS = secrets.token_hex(8)
@@ -38,7 +38,7 @@ class Observing:
         self.app = app
         self._requests = Requests()
         registry.register(self._requests)
-        self._log = log.bind()  # else each line that nobody wants would bind one
+        self._log = logger.bind()  # else each line that nobody wants would bind one
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's request."""
@@ -67,7 +67,7 @@ class Observing:
         try:
             await self.app(scope, receive, send_with_id)
         except Exception as error:
-            log.exception("internal error", exc_info=error)
+            logger.exception("internal error", exc_info=error)
             if started:
                 raise  # the server cuts the connection: the answer must not look whole
             await problems.response(errors.Internal())(scope, receive, send_with_id)
@@ -88,6 +88,5 @@ def identify(scope: Scope) -> bytes:
     """The request's id, well-formed as it came or a new one, from now on in its log lines."""
     well_formed = filter(_REQUEST_ID.fullmatch, headers.given(scope, b"x-request-id"))
     request_id = next(well_formed, None) or f"{_OURS}{next(_COUNT):016x}"
-    # Never unbound: each request is a task, which has its own.
-    structlog.contextvars.bind_contextvars(request_id=request_id)
+    log.request_id.set(request_id)  # for good: each request is a task, which has its own
     return request_id.encode()

@@ -22,5 +22,6 @@ class Json(Response):
         self.raw_headers = [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
-            *((name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()),
         ]
+        for name, value in headers.items():
+            self.raw_headers.append((name.lower().encode(), value.encode("latin-1")))

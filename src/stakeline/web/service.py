@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
@@ -20,6 +21,11 @@ class Service(FastAPI):
     In its document the bounds of whole numbers are whole: FastAPI makes floats of them, and no
     float is the largest id.
     """
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - FastAPI's own
+        super().__init__(**kwargs)
+        # Starlette's own looks each name up in a dictionary, by a function.
+        self.state = SimpleNamespace()  # type: ignore[assignment] # as good as its
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, without asking the environment each time whether to trace it."""
