@@ -17,6 +17,7 @@ MAX_COEFFICIENT = 1_000_000
 _TWO_DECIMALS = re.compile(r"(0|[1-9][0-9]{0,8})(?:\.([0-9]{1,2}))?", re.ASCII)
 
 
+@lru_cache(maxsize=10_000)  # prices and stakes are often the same
 def parse_hundredths(text: str, most: int) -> int:
     """A decimal text such as `10.5` in hundredths (1050).
 
@@ -34,7 +35,7 @@ def parse_hundredths(text: str, most: int) -> int:
     return hundredths
 
 
-@lru_cache(maxsize=10_000)  # prices and stakes are often the same
+@lru_cache(maxsize=10_000)
 def decimal(hundredths: int) -> Decimal:
     """The exact two-decimal number: 1050 is `Decimal('10.50')`."""
     return Decimal(hundredths).scaleb(-2)

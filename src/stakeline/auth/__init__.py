@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, Protocol
+
+import msgspec
 
 Role = Literal["user", "operator", "service"]
 """Who bets; who runs the line; what reads the feed or the metrics."""
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(msgspec.Struct, frozen=True):
     """On whose behalf a request is made.
 
     Attributes:

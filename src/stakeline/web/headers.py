@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from starlette.types import Scope
 
@@ -17,14 +18,22 @@ _NO_PAGE: Headers = (*_ALL, (_POLICY, b"default-src 'none'; frame-ancestors 'non
 _TLS: Headers = ((b"strict-transport-security", b"max-age=31536000"),)
 
 
-def given(scope: Scope, name: bytes) -> list[str]:
+def given(scope: Scope, name: bytes) -> Sequence[str]:
     """The values of a request's headers of this name, which is in lower case."""
-    known: dict[bytes, list[str]] | None = scope.get("stakeline.headers")
-    if known is None:  # gone through once, since five things are asked of them
-        known = scope["stakeline.headers"] = {}
-        for each, value in scope["headers"]:
-            known.setdefault(each, []).append(value.decode("latin-1"))
-    return known.get(name, [])
+    last: dict[bytes, bytes] | None = scope.get("stakeline.headers")
+    if last is None:  # made once, since five things are asked of them
+        last = scope["stakeline.headers"] = dict(scope["headers"])
+    if name not in last:
+        return ()
+    if len(last) == len(scope["headers"]):  # each is there once
+        return (last[name].decode("latin-1"),)
+    return [value.decode("latin-1") for each, value in scope["headers"] if each == name]
+
+
+@lru_cache
+def lines(usual: Headers) -> bytes:
+    """The lines of headers that most answers have."""
+    return b"".join(b"%b: %b\r\n" % each for each in usual)
 
 
 def security(own: Iterable[tuple[bytes, bytes]] = (), *, over_tls: bool = False) -> Headers:

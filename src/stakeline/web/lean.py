@@ -135,7 +135,7 @@ class Lean(Observing):
         super().__init__(app, registry)
         self._names, self._shared = names, shared
         # As Starlette's answers to those who are of no origin: a cache must not give it to a page.
-        self._varies = [(b"vary", b"Origin")] if shared else []
+        self._varies: headers.Headers = ((b"vary", b"Origin"),) if shared else ()
         self._routes = {
             (method, route.path): route for route in routes for method in route.methods or ()
         }
@@ -151,18 +151,14 @@ class Lean(Observing):
         status = 500
         try:
             response = await self._answer(route, scope, receive)
-            status, own = response.status_code, response.raw_headers
+            status = response.status_code
+            own = [*response.raw_headers, (b"x-request-id", request_id)]
             over_tls = scope["scheme"] == "https"
-            said = [
-                *own,
-                (b"x-request-id", request_id),
-                *headers.security(own, over_tls=over_tls),
-                *self._varies,
-            ]
+            usual = headers.security(own, over_tls=over_tls) + self._varies
             at_once = scope.get(AT_ONCE)
-            if at_once is None or not at_once(status, said, response.body):
-                start = {"type": "http.response.start", "status": status, "headers": said}
-                await send(start)
+            if at_once is None or not at_once(status, own, usual, response.body):
+                said = [*own, *usual]
+                await send({"type": "http.response.start", "status": status, "headers": said})
                 await send({"type": "http.response.body", "body": response.body})
         finally:
             self.note(scope, status, time.perf_counter() - began)

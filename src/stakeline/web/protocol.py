@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -41,10 +42,15 @@ its clients.
 IDLE_LOOKS = 10
 """How many half seconds a connection may stand idle between two requests."""
 AT_ONCE = "stakeline.at_once"
-"""In the scope: `(status, headers, body) -> bool` sends a whole answer, or says that it cannot.
+"""In the scope: `(status, own, usual, body) -> bool` sends a whole answer, or says that it cannot.
 
 uvicorn takes it as two messages and searches each header twice: an eighth of a bet's time.
-The headers are in lower case and hold no line ends.
+The headers, its own and those that most answers have, are in lower case and hold no line ends.
+"""
+WHOLE_BODY = "stakeline.whole_body"
+"""In the scope: `() -> bytes | None` gives the request's body, if all of it has come already.
+
+Asking for it message by message takes three coroutines; most bodies come with their heads.
 """
 LINGER_S = 1.0
 """How long a connection is still read after an answer that did not wait for the whole request."""
@@ -64,7 +70,7 @@ class Protocol(HttpToolsProtocol):
     _arriving = True  # at first a request is waited for like one that has begun
     _in_head = False
     _looks = 0
-    _unread = _measured = 0
+    _unread = _come = _size = 0
     _active: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # TCP
@@ -79,6 +85,7 @@ class Protocol(HttpToolsProtocol):
             active.disconnected = active.disconnected or not active.response_complete
             active.message_event.set()
             active.scope.pop(AT_ONCE, None)  # type: ignore[misc] # ours
+            active.scope.pop(WHOLE_BODY, None)  # type: ignore[misc] # ours
 
     def look(self) -> None:
         """Note that half a second has gone by, and end what has taken too long."""
@@ -113,7 +120,9 @@ class Protocol(HttpToolsProtocol):
             return
         if not self._arriving:
             self._arriving, self._looks = True, 0
-        self._unread += len(data)
+        self._size = len(data)
+        self._unread += self._size
+        self._come += self._size
         super().data_received(data)
         # The parser keeps what it has of a header, or of a chunk's size, until it has all of it.
         if self._unread > TARGET_BYTES + HEADERS_BYTES + KIB and not self._deaf:
@@ -122,14 +131,15 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         self._arriving = self._in_head = True
-        self._looks = self._measured = 0
+        self._looks = 0
+        self._come = self._size  # at the most: it may have begun behind another one
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
         """Take some of the target."""
-        if len(self.url) + len(url) > TARGET_BYTES:
+        self.url += url
+        if len(self.url) > TARGET_BYTES:
             self._give_up(UriTooLong())
-        super().on_url(url)
 
     def on_headers_complete(self) -> None:
         """Begin to answer."""
@@ -146,15 +156,20 @@ class Protocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take some of the body."""
         self._unread = 0
-        super().on_body(body)
+        cycle = self.cycle
+        if not cycle.response_complete:
+            cycle.body += body
+            if len(cycle.body) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+            cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """Note that all of the request is here."""
         self._measure()  # again, since trailers are put to them
         self._unread = self._looks = 0
         self._arriving = False
-        super().on_message_complete()
-        self.cycle.more_body = False  # also of one that was answered before
+        self.cycle.more_body = False
+        self.cycle.message_event.set()
 
     def on_response_complete(self) -> None:
         """Turn to what comes next, for which the client may have had to wait.
@@ -186,23 +201,32 @@ class Protocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401
         self._active, self._looks = cycle, 0
         cycle.scope[AT_ONCE] = self._answer_at_once  # type: ignore[literal-required]
+        cycle.scope[WHOLE_BODY] = self._whole_body  # type: ignore[literal-required]
         super()._start_asgi_task(cycle, app)
 
-    def _answer_at_once(self, status: int, said: list[tuple[bytes, bytes]], body: bytes) -> bool:
+    def _whole_body(self) -> bytes | None:
+        cycle = self._active
+        if cycle is None or cycle.more_body or cycle.disconnected:
+            return None
+        body = bytes(cycle.body)
+        cycle.body = bytearray()
+        return body
+
+    def _answer_at_once(
+        self, status: int, own: list[tuple[bytes, bytes]], usual: headers.Headers, body: bytes
+    ) -> bool:
         """Send a whole answer, if it can be sent now; as ASGI's two messages, but unexamined."""
         cycle = self._active
         if cycle is None or cycle.disconnected or cycle.response_started or self.flow.write_paused:
             return False
         if cycle.scope["method"] == "HEAD":
             return False
-        content = [STATUS_LINE[status]]
-        for name, value in (*self.server_state.default_headers, *said):
-            content += (name, b": ", value, b"\r\n")
-        content.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
-        content.append(body)
+        head = [b"%b: %b\r\n" % each for each in (*self.server_state.default_headers, *own)]
+        end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
         cycle.waiting_for_100_continue = False
         cycle.response_started = cycle.response_complete = True
-        self.transport.send(b"".join(content))  # type: ignore[attr-defined] # `Joining` has it
+        whole = (STATUS_LINE[status], *head, headers.lines(usual), end, body)
+        self.transport.send(b"".join(whole))  # type: ignore[attr-defined] # `Joining` has it
         cycle.message_event.set()
         if not cycle.keep_alive:
             cycle.transport.close()
@@ -210,10 +234,9 @@ class Protocol(HttpToolsProtocol):
         return True
 
     def _measure(self) -> None:
-        many = len(self.headers)
-        if many != self._measured:
-            self._measured = many
-            if sum(len(n) + len(v) for n, v in self.headers) + 4 * many > HEADERS_BYTES:
+        if self._come > HEADERS_BYTES:  # else they cannot be so long
+            size = sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if size > HEADERS_BYTES:
                 self._give_up(HeadersTooLarge())
 
     def _give_up(self, problem: Problem) -> None:
