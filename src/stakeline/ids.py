@@ -106,6 +106,8 @@ def placed_ms(bet_id: str) -> int:
 
 def _uuid7(at: int, last_bits: int) -> str:
     ms, us = divmod(at, 1000)
-    number = ms << 80 | 0x7 << 76 | (us * 4096 // 1000) << 64 | 0b10 << 62 | last_bits
-    digits = f"{number:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    random_16, random_48 = divmod(last_bits, 1 << 48)
+    return (
+        f"{ms >> 16:08x}-{ms & 0xFFFF:04x}-7{us * 4096 // 1000:03x}"
+        f"-{0b10 << 14 | random_16:04x}-{random_48:012x}"
+    )

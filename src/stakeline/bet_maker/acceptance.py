@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import sqlalchemy as sa
 import structlog
 
@@ -97,11 +96,11 @@ ON CONFLICT DO NOTHING
 # after they were told that none will be. With SQLite whoever writes is alone anyway.
 _LOCKING = {"sqlite": "", "postgresql": "FOR SHARE OF users"}
 # SQLite's thread has to wait for the interpreter at every row that it gives back, longer than the
-# row takes; so it gives none back, and they are read as one afterwards.
+# row takes; so it gives none back, and they are read by the event loop afterwards.
 _RETURNING = {"sqlite": "", "postgresql": "RETURNING bet_id, coefficient, event_version"}
 _INSERTED = """
-SELECT json_group_array(json_array(bet_id, coefficient, event_version)) FROM bets
-WHERE bet_id IN (SELECT json_extract(value, '$.bet_id') FROM json_each(?))
+SELECT bet_id, coefficient, event_version FROM bets
+WHERE bet_id IN (SELECT value FROM json_each(?))
 """
 _STATEMENTS: dict[str, tuple[str, str]] = {
     dialect: (
@@ -223,8 +222,8 @@ async def _insert(
         await write(name_events, parameter)
     inserted = await write(accept_bets, parameter)
     if dialect == "sqlite":
-        ((rows,),) = await read(_INSERTED, parameter)
-        inserted = msgspec.json.decode(rows)
+        bet_ids = strictjson.dumps([asked.bet_id for asked in group]).decode()
+        inserted = await read(_INSERTED, bet_ids)
     return {bet_id: (coefficient, version) for bet_id, coefficient, version in inserted}
 
 

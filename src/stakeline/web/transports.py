@@ -34,7 +34,8 @@ class Joining:
 
     def send(self, data: bytes) -> None:
         """Send it now."""
-        self._flush()
+        if self._held:
+            self._flush()
         if not self.is_closing():
             self._transport.write(data)
 
