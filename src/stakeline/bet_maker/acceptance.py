@@ -6,12 +6,14 @@ for any number of processes without a lock.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 import structlog
 
 from stakeline import clock, errors, strictjson
+from stakeline.bet_maker import groups
 from stakeline.bet_maker.bets import Bet, with_keys
 from stakeline.bet_maker.reasons import Reasons
 from stakeline.bet_maker.tables import bets
@@ -26,40 +28,13 @@ if TYPE_CHECKING:
     from stakeline.db import Database
     from stakeline.errors import Problem
 
-    CarryOut = Callable[[str, str], Awaitable[Sequence[Sequence[Any]]]]
-    """Carries out a statement with one parameter, and gives its rows."""
+    CarryOut = Callable[..., Awaitable[Sequence[Sequence[Any]]]]
+    """Carries out a statement with its parameters, and gives its rows."""
     Accepted = dict[str, tuple[int | None, int]]
     """The coefficient given, and the event's version, by the ids of the bets that were inserted."""
 
 log = structlog.get_logger(__name__)
 _MOST_REPEATS = 3
-
-# The group travels as one JSON parameter, so the statement is the same for any size of group.
-_TYPES = {
-    "bet_id": "text",
-    "user_id": "bigint",
-    "key": "text",
-    "event_id": "text",
-    "amount": "bigint",
-    "asked_coefficient": "bigint",
-    "accept": "text",
-    "placed_at": "bigint",
-    "fix_at": "bigint",
-    "epoch": "text",
-    "token_version": "bigint",
-}
-_EXTRACTED = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in _TYPES)
-_TYPED = ", ".join(f"{name} {kind}" for name, kind in _TYPES.items())
-_GROUP = {
-    "sqlite": f"""
-WITH asked AS MATERIALIZED (SELECT {_EXTRACTED}, json_each.key AS n FROM json_each(?))
-""",  # noqa: S608 - constants
-    "postgresql": f"""
-WITH asked AS (
-    SELECT * FROM ROWS FROM (json_to_recordset($1) AS ({_TYPED})) WITH ORDINALITY
-    AS asked ({", ".join(_TYPES)}, n))
-""",  # noqa: S608 - constants
-}
 
 _NAME_EVENTS = f"""
 INSERT INTO events (event_id, status, closed_at, version, created_at, updated_at, epoch)
@@ -102,13 +77,14 @@ _INSERTED = """
 SELECT bet_id, coefficient, event_version FROM bets
 WHERE bet_id IN (SELECT value FROM json_each(?))
 """
-_STATEMENTS: dict[str, tuple[str, str]] = {
-    dialect: (
-        group + _NAME_EVENTS,
-        group + _ACCEPT.format(locking=_LOCKING[dialect], returning=_RETURNING[dialect]),
-    )
-    for dialect, group in _GROUP.items()
-}
+
+
+@lru_cache(maxsize=64)
+def _statements(dialect: str, rows: int) -> tuple[str, str]:
+    """What names the events of a group, and what accepts its bets."""
+    asked = groups.table(dialect, rows)
+    accept = _ACCEPT.format(locking=_LOCKING[dialect], returning=_RETURNING[dialect])
+    return asked + _NAME_EVENTS, asked + accept
 
 
 async def accept(
@@ -198,8 +174,8 @@ async def insert_within(
     if not known:
         return {}, {}
 
-    async def carry_out(statement: str, parameter: str) -> Sequence[Sequence[Any]]:
-        done = await conn.exec_driver_sql(statement, (parameter,))
+    async def carry_out(statement: str, *parameters: object) -> Sequence[Sequence[Any]]:
+        done = await conn.exec_driver_sql(statement, parameters)
         return done.all() if done.returns_rows else []
 
     by = (carry_out, carry_out, conn.dialect.name)
@@ -216,11 +192,11 @@ async def _insert(
     *,
     standalone: bool,
 ) -> Accepted:
-    name_events, accept_bets = _STATEMENTS[dialect]
-    parameter = strictjson.dumps(group).decode()
+    name_events, accept_bets = _statements(dialect, groups.size(len(group)))
+    parameters = groups.parameters(dialect, group)
     if standalone:
-        await write(name_events, parameter)
-    inserted = await write(accept_bets, parameter)
+        await write(name_events, *parameters)
+    inserted = await write(accept_bets, *parameters)
     if dialect == "sqlite":
         bet_ids = strictjson.dumps([asked.bet_id for asked in group]).decode()
         inserted = await read(_INSERTED, bet_ids)
