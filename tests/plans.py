@@ -21,7 +21,7 @@ EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN"}[databases.EN
 
 
 async def plans(database: Database, ask: Callable[[AsyncConnection], Awaitable[Any]]) -> str:
-    """The plans of all statements by which `ask` reads, one after another."""
+    """The plans of all statements by which `ask` reads, or writes alone, one after another."""
     asked: list[tuple[str, Any]] = []
 
     def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
@@ -32,9 +32,14 @@ async def plans(database: Database, ask: Callable[[AsyncConnection], Awaitable[A
         asked.append((statement, tuple(parameters)))
         return await alone(statement, parameters, within_s)
 
+    async def write_alone(statement: str, parameters: Any, _: float) -> Any:  # noqa: ANN401
+        asked.append((statement, tuple(parameters)))
+        return []  # and nothing is written
+
     connections = database._connections
-    alone = connections.read_alone
+    alone, written = connections.read_alone, connections.write_alone
     connections.read_alone = read_alone  # type: ignore[method-assign]
+    connections.write_alone = write_alone  # type: ignore[method-assign, assignment]
     engine = database.engine.sync_engine
     sa.event.listen(engine, "before_cursor_execute", note)
     try:
@@ -44,6 +49,7 @@ async def plans(database: Database, ask: Callable[[AsyncConnection], Awaitable[A
     finally:
         sa.event.remove(engine, "before_cursor_execute", note)
         connections.read_alone = alone  # type: ignore[method-assign]
+        connections.write_alone = written  # type: ignore[method-assign]
     found = []
     async with database.read() as conn:
         for statement, parameters in asked:

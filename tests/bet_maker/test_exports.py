@@ -174,7 +174,7 @@ async def test_a_database_that_fails_at_once_is_a_problem(replica: Replica) -> N
     """Before anything was sent, the answer can still say so."""
     async with replica.database.write() as conn:
         await conn.exec_driver_sql("ALTER TABLE bets RENAME TO gone")
-    page = partial(history.page, chosen=Selection(1))
+    page = partial(history.lines, chosen=Selection(1))
     with pytest.raises(Unavailable):
         await exports.stream(replica.database, page, exports.CSV, name="bets", columns=BetBody)
 
@@ -232,6 +232,7 @@ async def test_who_hangs_up_breaks_nothing(
             await anext(answer.aiter_bytes())
             await asyncio.sleep(n / 2000)
     gc.collect()
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(10):
+        while pool.checkedout() != kept:
+            await asyncio.sleep(0.05)
     assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
-    assert pool.checkedout() == kept

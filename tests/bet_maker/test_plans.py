@@ -83,6 +83,10 @@ CASES: dict[str, tuple[Callable[[AsyncConnection], Awaitable[Any]], str]] = {
     "bets on an event": (a_page(event_id="e3"), OF_EVENT),
     "bets of a user on an event": (a_page(user_id=3, event_id="e3"), f"{OF_USER} {OF_EVENT}"),
     "everybody's bets": (a_page(), BY_ID),
+    "everybody's bets, exported": (
+        lambda conn: history.lines(conn, IN_ORDER, 100, chosen=Selection(None)),
+        BY_ID,
+    ),
     "everybody's bets in a time": (a_page(placed_from=NOW, placed_to=NOW + 10**12), BY_ID),
     "a bet": (lambda conn: bets.find(conn, 1, IN_ORDER), f"{BY_ID} {OF_USER}"),
     "repeated keys": (lambda conn: acceptance.repeated(conn, KNOWN), BY_KEY),
@@ -118,6 +122,20 @@ async def test_logins_are_counted_over_their_indexes(many: Replica) -> None:
     plan = await plans(many.database, lambda conn: logins.begin(conn, NOW, "user3", "address7"))
     assert "logins_of_account" in plan
     assert "logins_of_address" in plan
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_accepting_leads_over_keys(many: Replica) -> None:
+    """Of users and events; and with SQLite what was inserted is read by its ids."""
+    plan = await plans(
+        many.database, lambda _: acceptance.accept(many.database, KNOWN, standalone=False)
+    )
+    used = {
+        "postgresql": ["users_pkey", "events_pkey", "bets_user_id_key_key"],
+        "sqlite": ["SEARCH users", "sqlite_autoindex_events_1", "sqlite_autoindex_bets_1"],
+    }
+    assert [index for index in used[databases.ENGINE] if index not in plan] == [], plan
+    assert not any(scan in plan for scan in SCANS), plan
 
 
 @pytest.mark.asyncio(loop_scope="module")
