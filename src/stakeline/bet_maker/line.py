@@ -64,8 +64,12 @@ class Line:
 
     def __init__(self, url: str, token: SecretStr | None = None) -> None:
         self.token = token
-        # No redirects are followed, and no proxy or netrc of the environment is asked.
-        self._client = httpx2.AsyncClient(base_url=url, timeout=None, trust_env=False)
+        # No redirects are followed, and no proxy or netrc of the environment is asked. To load the
+        # certificates that only https needs would be felt at each start.
+        verify = not url.lower().startswith("http:")
+        self._client = httpx2.AsyncClient(
+            base_url=url, timeout=None, trust_env=False, verify=verify
+        )
 
     async def close(self) -> None:
         """Close its connections."""
