@@ -96,8 +96,8 @@ async def serve(app: FastAPI, sock: socket.socket) -> None:
     """
     async with app.router.lifespan_context(app):
         # What the start has made stays; to go through it again and again took a quarter of a bet's
-        # time, and a tenth of a second at once.
-        gc.collect()
+        # time, and a tenth of a second at once. What is garbage of it stays, too: to look for that
+        # took as long, and found nothing that could be measured.
         gc.freeze()
         gc.set_threshold(20_000, 20, 100)
         # SQLite's thread gives up the interpreter at each row, and would wait for 5 ms to have it
