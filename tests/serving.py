@@ -13,7 +13,8 @@ from stakeline.bet_maker.app import create_app as create_bet_maker
 from stakeline.bet_maker.settings import Settings as BetMakerSettings
 from stakeline.line_provider.app import create_app as create_line_provider
 from stakeline.line_provider.settings import Settings as LineProviderSettings
-from stakeline.web.serving import Server, bind
+from stakeline.web.binding import bind
+from stakeline.web.serving import Server
 from tests import databases
 
 if TYPE_CHECKING:

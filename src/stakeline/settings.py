@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr, ValidationError, ValidationInfo
-from pydantic_settings import BaseSettings
-
 from stakeline.samples import is_known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-S = TypeVar("S", bound=BaseSettings)
+    from pydantic import SecretStr, ValidationInfo
+    from pydantic_settings import BaseSettings
+
+S = TypeVar("S", bound="BaseSettings")
 LEAST_OF_SECRET = 32
 _MOST_OF_FILE = 64 * 1024
 _CLOSES = ("jwt_secret", "operator_tokens", "feed_tokens")
@@ -36,6 +36,8 @@ def read(kind: type[S], **given: object) -> S:
     Raises:
         WrongSetting: one is malformed, or the environment has one that does not exist.
     """
+    from pydantic import ValidationError  # noqa: PLC0415 - commands that read none do without
+
     prefix = kind.model_config.get("env_prefix", "")
     fields = {f"{prefix}{field}".upper(): field for field in kind.model_fields}
     for name in sorted(os.environ):

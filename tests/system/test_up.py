@@ -154,3 +154,19 @@ async def test_services_end_with_the_command_that_started_them(tmp_path: Path) -
         async with asyncio.timeout(10):
             while any(is_running(pid) for pid in pids):
                 await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("service", ["line-provider", "bet-maker"])
+async def test_a_service_that_is_not_let_go_does_nothing(tmp_path: Path, service: str) -> None:
+    """It ends when `up` has found something wrong, or is gone; not even its settings are read."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "stakeline", service, "--wait"),
+        env=clean_environment() | {"LINE_PROVIDER_PORT": "eight", "BET_MAKER_PORT": "eight"},
+        cwd=tmp_path,
+        stdin=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, complaint = await process.communicate(b"")
+    assert complaint == b""
+    assert process.returncode == 0
+    assert not (tmp_path / "stakeline-data").exists()

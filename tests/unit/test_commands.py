@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from stakeline.cli import commands
 from stakeline.settings import WrongSetting
-from stakeline.web.serving import bind
+from stakeline.web.binding import bind
 from tests import databases
 from tests.serving import bet_maker, line_provider, serving, until_known, until_ready
 

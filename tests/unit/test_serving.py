@@ -16,7 +16,7 @@ import httpx2
 import pytest
 
 from stakeline.web import serving
-from stakeline.web.serving import bind
+from stakeline.web.binding import bind
 from tests.serving import line_provider
 from tests.unit.sample import create_app
 

@@ -17,7 +17,7 @@ import pytest
 
 from stakeline.cli import services, up
 from stakeline.settings import WrongSetting
-from stakeline.web.serving import bind
+from stakeline.web.binding import bind
 from tests.ports import free_port
 
 pytestmark = pytest.mark.usefixtures("spared_by_signals")

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Literal
 
-from stakeline import db, settings
-from stakeline.bet_maker.settings import Settings as BetMakerSettings
-from stakeline.line_provider.settings import Settings as LineProviderSettings
+from stakeline import settings
 from stakeline.settings import WrongSetting
 
 if TYPE_CHECKING:
@@ -15,10 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ServiceName = Literal["line-provider", "bet-maker"]
-_SETTINGS: dict[ServiceName, type[LineProviderSettings | BetMakerSettings]] = {
-    "line-provider": LineProviderSettings,
-    "bet-maker": BetMakerSettings,
-}
 
 
 def url_of(
@@ -36,12 +30,17 @@ def url_of(
     Raises:
         WrongSetting: the setting names no database, or no URL can name a file in the folder.
     """
+    from stakeline import db
+    from stakeline.bet_maker.settings import Settings as BetMakerSettings
+    from stakeline.line_provider.settings import Settings as LineProviderSettings
+
     if data_dir is not None:
         return url_in(data_dir, service)
+    kind = LineProviderSettings if service == "line-provider" else BetMakerSettings
     name = setting_of(service)
     try:
         url = settings.given_by(name, environment)
-        return db.check_url(url or _SETTINGS[service].model_fields["database_url"].default)
+        return db.check_url(url or kind.model_fields["database_url"].default)
     except ValueError as error:
         raise WrongSetting(f"{name}: {error}") from None
 

@@ -6,9 +6,11 @@ The service's application is imported when it is made: the other one's would be 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import signal
 import socket
+import sys
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -23,7 +25,7 @@ from stakeline.db import Database, UnfitDatabase, UnsafeDurability
 from stakeline.errors import Problem, Unavailable
 from stakeline.line_provider.settings import Settings as LineProviderSettings
 from stakeline.settings import WrongSetting
-from stakeline.web import serving
+from stakeline.web import binding, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +50,7 @@ class Options:
         insecure: whether others than this machine may reach it.
         fd: a socket that is bound already, in place of host and port.
         lifeline: the reading end of a pipe; the service ends when the pipe does.
+        wait: whether nothing is read and nothing done until standard input says so.
     """
 
     host: str | None
@@ -56,6 +59,7 @@ class Options:
     insecure: bool
     fd: int | None
     lifeline: int | None
+    wait: bool
 
 
 def serve_line_provider(options: Options) -> int:
@@ -67,6 +71,8 @@ def serve_line_provider(options: Options) -> int:
     Raises:
         WrongSetting: it cannot start; the message names the setting.
     """
+    if options.wait:
+        _wait("stakeline.line_provider.app")
     chosen = _read(LineProviderSettings, options)
     log.configure(chosen.log_level, "line-provider")
 
@@ -80,6 +86,8 @@ def serve_line_provider(options: Options) -> int:
 
 def serve_bet_maker(options: Options) -> int:
     """Serve bet-maker until SIGTERM or SIGINT; as `serve_line_provider`."""
+    if options.wait:
+        _wait("stakeline.bet_maker.app")
     chosen = _read(BetMakerSettings, options)
     log.configure(chosen.log_level, "bet-maker")
 
@@ -116,6 +124,13 @@ def resync() -> int:
     return 0
 
 
+def _wait(app: str) -> None:
+    """Import what takes longest, and wait for a byte; without one this process ends."""
+    importlib.import_module(app)
+    if not os.read(sys.stdin.fileno(), 1):
+        sys.exit()
+
+
 def _read(kind: type[S], options: Options) -> S:
     return settings.read(
         kind,
@@ -135,7 +150,7 @@ def _serve(
     fd = options.fd
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the settings can be read anew
     try:
-        sock = serving.bind(chosen.host, chosen.port) if fd is None else socket.socket(fileno=fd)
+        sock = binding.bind(chosen.host, chosen.port) if fd is None else socket.socket(fileno=fd)
     except OSError as error:
         names = f"{prefix}_HOST, {prefix}_PORT"
         raise WrongSetting(f"{names}: {chosen.host} {chosen.port}: {error.strerror}") from None

@@ -11,11 +11,10 @@ import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-import httpx2
-
-from stakeline.cli import databases, migrate
-from stakeline.web.serving import bind
+from stakeline.cli import databases
+from stakeline.web.binding import bind
 
 if TYPE_CHECKING:
     import socket
@@ -72,6 +71,7 @@ async def running(
     *,
     private: bool = False,
     hold: bool = False,
+    check: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Running]:
     """Both services, their databases migrated, ready to serve; stopped at the end of the block.
 
@@ -82,6 +82,7 @@ async def running(
         private: settings in the environment are not theirs, and they log only what is wrong.
         hold: keep the sockets listening here too, so that a service can be restarted: who calls it
             meanwhile waits, and nobody else can take its port.
+        check: called before either service does anything; what it raises ends both.
 
     Raises:
         OSError: a port is taken.
@@ -99,8 +100,10 @@ async def running(
             turns = {service: asyncio.Lock() for service in sockets}
             environment = _environment(data_dir, at["line-provider"], private=private)
 
-            async def begin(service: str) -> None:
-                processes[service] = await start(service, sockets[service], lifeline, environment)
+            async def begin(service: str, *, wait: bool = False) -> None:
+                processes[service] = await start(
+                    service, sockets[service], lifeline, environment, wait=wait
+                )
 
             async def restart(service: str) -> None:
                 async with turns[service]:
@@ -110,9 +113,18 @@ async def running(
                     await begin(service)
                     await wait_until_ready(service, at[service], processes[service])
 
-            for service in migrate.SCHEMAS:
-                await migrate.migrate(service, environment)
-                await begin(service)  # the next one is migrated while it comes up
+            # All three processes import what they need, which is most of a start, at once.
+            for service in sockets:
+                await begin(service, wait=True)
+            from stakeline.cli import migrate
+
+            check()
+            for name in migrate.SCHEMAS:
+                await migrate.migrate(name, environment)
+            # Else bet-maker may come before line-provider listens, and again half a second later.
+            lines.listen()
+            for process in processes.values():
+                _let_go(process)
             if not hold:
                 stack.close()
             await asyncio.gather(
@@ -168,6 +180,7 @@ async def start(
     lifeline: int,
     environment: dict[str, str],
     *options: str,
+    wait: bool = False,
 ) -> Process:
     """A service's process on a socket that is bound already, so that no port can be lost to a race.
 
@@ -178,15 +191,23 @@ async def start(
             process does, however that happens.
         environment: its whole environment.
         options: further ones of its command.
+        wait: whether it does nothing but import before `_let_go`.
     """
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "stakeline", service),
-        *("--fd", str(sock.fileno()), "--lifeline", str(lifeline), *options),
+        *("--fd", str(sock.fileno()), "--lifeline", str(lifeline)),
+        *(*options, *(["--wait"] if wait else [])),
         env=environment,
         pass_fds=[sock.fileno(), lifeline],
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.PIPE if wait else asyncio.subprocess.DEVNULL,
         process_group=0,  # Ctrl-C is for the command, which then ends its services in order
     )
+
+
+def _let_go(process: Process) -> None:
+    if process.stdin is not None:
+        process.stdin.write(b"\n")
+        process.stdin.close()
 
 
 async def wait_until_ready(service: str, address: str, process: Process) -> None:
@@ -195,16 +216,27 @@ async def wait_until_ready(service: str, address: str, process: Process) -> None
     Raises:
         ServiceFailed: the process ended, or 20 s went by.
     """
-    async with httpx2.AsyncClient(base_url=address, timeout=1, trust_env=False) as client:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(READY_S):
-                while process.returncode is None:
-                    with contextlib.suppress(httpx2.HTTPError):
-                        if (await client.get("/readyz")).is_success:
-                            return
-                    await asyncio.sleep(0.05)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(READY_S):
+            while process.returncode is None:
+                if await _is_ready(address):
+                    return
+                await asyncio.sleep(0.05)
     told = process.returncode == WRONG_SETTING
     raise ServiceFailed(f"{service} did not become ready", told=told)
+
+
+async def _is_ready(address: str) -> bool:
+    """What `/readyz` says, asked in so many words: an HTTP client's import would be felt."""
+    where = urlsplit(address)
+    request = f"GET /readyz HTTP/1.1\r\nHost: {where.netloc}\r\nConnection: close\r\n\r\n"
+    with contextlib.suppress(OSError):  # a TimeoutError, too
+        async with asyncio.timeout(1):
+            reader, writer = await asyncio.open_connection(where.hostname, where.port)
+            with contextlib.closing(writer):
+                writer.write(request.encode())
+                return b" 200 " in await reader.readline()
+    return False
 
 
 async def stop(process: Process) -> None:

@@ -6,26 +6,22 @@ import asyncio
 import signal
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+import typer
 
 from stakeline import settings
-from stakeline.bet_maker.settings import Settings as BetMakerSettings
 from stakeline.cli import databases, services
 from stakeline.cli.services import Running, ServiceFailed
-from stakeline.line_provider.settings import Settings as LineProviderSettings
 from stakeline.settings import WrongSetting
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-console = Console(soft_wrap=True, highlight=False)
-complaints = Console(stderr=True, soft_wrap=True, highlight=False)
-
 
 def run(data_dir: Path | None, line_provider_port: int, bet_maker_port: int) -> int:
     """Serve both until SIGINT or SIGTERM.
 
-    Nothing is started before both services' settings have been read, so a wrong one is one line.
+    Neither service does anything before the settings of both have been read, so a wrong one is one
+    line.
 
     Returns:
         0; 1 if one of them ended by itself; 2 if a port is taken, or a database cannot be opened.
@@ -33,13 +29,19 @@ def run(data_dir: Path | None, line_provider_port: int, bet_maker_port: int) -> 
     Raises:
         WrongSetting: a setting cannot be used; the message names it.
     """
-    settings.read(LineProviderSettings)
-    settings.read(BetMakerSettings, line_provider_url=f"http://{services.HOST}")
     if data_dir is not None:
         if data_dir.exists() and not data_dir.is_dir():
             raise WrongSetting("--data-dir: is not a folder")
         databases.url_in(data_dir, "line-provider")  # or it cannot be named
     return asyncio.run(_up(data_dir, line_provider_port, bet_maker_port))
+
+
+def _read_settings() -> None:
+    from stakeline.bet_maker.settings import Settings as BetMakerSettings
+    from stakeline.line_provider.settings import Settings as LineProviderSettings
+
+    settings.read(LineProviderSettings)
+    settings.read(BetMakerSettings, line_provider_url=f"http://{services.HOST}")
 
 
 async def _up(data_dir: Path | None, line_provider_port: int, bet_maker_port: int) -> int:
@@ -60,23 +62,26 @@ async def _up(data_dir: Path | None, line_provider_port: int, bet_maker_port: in
 
 async def _serve(data_dir: Path | None, line_provider_port: int, bet_maker_port: int) -> int:
     try:
-        async with services.running(data_dir, line_provider_port, bet_maker_port) as running:
+        async with services.running(
+            data_dir, line_provider_port, bet_maker_port, check=_read_settings
+        ) as running:
             _greet(running)
             ended = await running.wait()
-            complaints.print(f"stakeline up: {ended} ended by itself; stopping the other")
+            typer.echo(f"stakeline up: {ended} ended by itself; stopping the other", err=True)
     except OSError as error:
-        complaints.print(
-            f"stakeline up: port {line_provider_port} or {bet_maker_port}: {error.strerror}"
+        typer.echo(
+            f"stakeline up: port {line_provider_port} or {bet_maker_port}: {error.strerror}",
+            err=True,
         )
         return services.WRONG_SETTING
     except ServiceFailed as error:
         if error.told:
             return services.WRONG_SETTING
-        complaints.print(f"stakeline up: {error}")
+        typer.echo(f"stakeline up: {error}", err=True)
     return 1
 
 
 def _greet(running: Running) -> None:
-    console.print(f"line-provider  {running.line_provider}  docs {running.line_provider}/docs")
-    console.print(f"bet-maker      {running.bet_maker}  docs {running.bet_maker}/docs")
-    console.print("Ctrl-C stops both.")
+    typer.echo(f"line-provider  {running.line_provider}  docs {running.line_provider}/docs")
+    typer.echo(f"bet-maker      {running.bet_maker}  docs {running.bet_maker}/docs")
+    typer.echo("Ctrl-C stops both.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-import socket
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import uvicorn
 from stakeline.web.protocol import Protocol
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from types import FrameType
 
@@ -104,21 +104,3 @@ async def serve(app: FastAPI, sock: socket.socket) -> None:
         # back: a group took longer than it has bets. It made a quarter more of them a second.
         sys.setswitchinterval(0.0002)
         await Server(app).serve([sock])
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket, bound before anything else starts so that a taken port fails early.
-
-    Raises:
-        OSError: the address cannot be had.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named so that asyncio knows it and turns Nagle's delay off: 40 ms an answer.
-    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((host, port))
-    except OSError:
-        sock.close()
-        raise
-    return sock
