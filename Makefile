@@ -21,6 +21,7 @@ help: ## this list
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
 	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
+	$(BIN)/python -m compileall -q src  # else each process of the first start compiles it all
 	@touch $@
 
 setup: .venv/.ready ## everything into .venv, the stakeline command included
