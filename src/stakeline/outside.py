@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator
-from pydantic_settings import BaseSettings, NoDecode
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]", re.ASCII)
 _ORIGIN = re.compile(rf"https?://({_HOST.pattern})(:[1-9][0-9]{{0,4}})?", re.ASCII)
@@ -54,23 +53,27 @@ def network(text: str) -> str:
 
 
 Visible = Literal["public", "operator", "off"]
-_List = (NoDecode, BeforeValidator(_listed))
+_List = BeforeValidator(_listed)
 
 
-class Outside(BaseSettings):
+class Outside(BaseModel):
     """The settings of a service's outside, in both services: lists are separated by commas."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    prefix: ClassVar[str]
+    """What the names of the service's environment variables begin with."""
+
     allowed_hosts: Annotated[
-        tuple[Annotated[str, AfterValidator(allowed_host)], ...] | None, *_List
+        tuple[Annotated[str, AfterValidator(allowed_host)], ...] | None, _List
     ] = None
     """The names by which it may be called, `*` for any.
 
     None: what listens to loopback is called by loopback's names, so that a page that
     resolves its own name to 127.0.0.1 gets nothing; else by any.
     """
-    cors_origins: Annotated[tuple[Annotated[str, AfterValidator(origin)], ...], *_List] = ()
+    cors_origins: Annotated[tuple[Annotated[str, AfterValidator(origin)], ...], _List] = ()
     """The origins whose pages may call it."""
-    trusted_proxies: Annotated[tuple[Annotated[str, AfterValidator(network)], ...], *_List] = ()
+    trusted_proxies: Annotated[tuple[Annotated[str, AfterValidator(network)], ...], _List] = ()
     """Whose X-Forwarded-For and X-Forwarded-Proto are believed."""
     docs: Visible | None = None
     """Who sees /docs and the schema; None: all in open mode, operators otherwise."""

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pydantic import SecretStr, ValidationInfo
-    from pydantic_settings import BaseSettings
 
-S = TypeVar("S", bound="BaseSettings")
+    from stakeline.outside import Outside
+
+S = TypeVar("S", bound="Outside")
 LEAST_OF_SECRET = 32
 _MOST_OF_FILE = 64 * 1024
 _CLOSES = ("jwt_secret", "operator_tokens", "feed_tokens")
@@ -38,14 +39,15 @@ def read(kind: type[S], **given: object) -> S:
     """
     from pydantic import ValidationError  # noqa: PLC0415 - commands that read none do without
 
-    prefix = kind.model_config.get("env_prefix", "")
+    prefix = kind.prefix
     fields = {f"{prefix}{field}".upper(): field for field in kind.model_fields}
     for name in sorted(os.environ):
         whole = name.upper().removesuffix("_FILE")
         if whole.startswith(prefix) and whole not in fields:
             raise WrongSetting(f"{name}: there is no such setting")
+    environment = {name.upper(): value for name, value in os.environ.items()}
     values: dict[str, object] = {
-        field: value for name, field in fields.items() if (value := given_by(name, os.environ))
+        field: value for name, field in fields.items() if (value := given_by(name, environment))
     }
     values |= {name: value for name, value in given.items() if value is not None}
     try:

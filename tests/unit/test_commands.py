@@ -62,11 +62,12 @@ def test_the_command_lists_what_it_can_do(arguments: tuple[str, ...]) -> None:
         assert command in told
 
 
+@pytest.mark.parametrize("name", ["LINE_PROVIDER_PORT", "line_provider_port"])
 def test_a_wrong_setting_is_one_line_and_status_2(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing but the line that names the setting, on standard error."""
-    monkeypatch.setenv("LINE_PROVIDER_PORT", "eight")
+    monkeypatch.setenv(name, "eight")
     monkeypatch.setattr("sys.argv", ["stakeline", "line-provider"])
     with pytest.raises(SystemExit) as ended:
         commands.main()

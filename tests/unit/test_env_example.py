@@ -17,7 +17,7 @@ NOT_OF_CONTAINERS = {"ALLOW_UNSAFE_DURABILITY", "PORT", "ROOT_PATH", "STANDALONE
 def settings() -> list[str]:
     """All variables of both services."""
     return [
-        f"{kind.model_config['env_prefix']}{field}".upper()
+        f"{kind.prefix}{field}".upper()
         for kind in (LineProviderSettings, BetMakerSettings)
         for field in kind.model_fields
     ]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
-from pydantic_settings import SettingsConfigDict
 
 from stakeline import db, fields, ids, money, settings
 from stakeline.auth import passwords, static_tokens
@@ -15,7 +14,7 @@ from stakeline.outside import Outside
 class Settings(Outside):
     """Every setting is an environment variable with the prefix `BET_MAKER_`."""
 
-    model_config = SettingsConfigDict(env_prefix="BET_MAKER_", env_ignore_empty=True, frozen=True)
+    prefix: ClassVar[str] = "BET_MAKER_"
 
     database_url: Annotated[str, AfterValidator(db.check_url)] = (
         "sqlite:///stakeline-data/bet-maker.sqlite3"
