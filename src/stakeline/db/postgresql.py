@@ -69,6 +69,18 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc] # it has no types
         """As asyncpg's; BEGIN and its limits are one round trip."""
         return await super().execute(_BEGIN if query == "BEGIN;" else query, *args, timeout=timeout)
 
+    def cut(self) -> None:
+        """Break the connection: what waits for the server, or is to be sent, fails as by its loss.
+
+        With asyncpg's `terminate` a statement that is just between two answers of the server would
+        fail as by a mistake of ours.
+        """
+        self._transport.abort()
+
+    def is_closed(self) -> bool:
+        """As asyncpg's, which learns a moment later that it was cut."""
+        return bool(self._transport.is_closing() or super().is_closed())
+
     async def set_type_codec(self, *_: Any, **__: Any) -> None:  # noqa: ANN401
         """Nothing: SQLAlchemy would ask what JSON is, which behind a pooler may be two servers.
 
@@ -148,7 +160,7 @@ class Connections:
             while kept.driver.is_closed():
                 await _drop(kept)
                 kept = await self._keeping.take(self.engine)
-        cut = loop.call_at(ends_at, kept.driver.terminate)
+        cut = loop.call_at(ends_at, kept.driver.cut)
         try:
             rows: Sequence[Sequence[Any]] = await kept.driver.fetch(statement, *parameters)
         except BaseException as error:
@@ -232,7 +244,7 @@ async def _cut_at(engine: AsyncEngine, ends_at: float | None) -> AsyncIterator[A
         async with engine.connect() as conn:
             driver = (await conn.get_raw_connection()).driver_connection
             if ends_at is not None and driver is not None:
-                cut = asyncio.get_running_loop().call_at(ends_at, driver.terminate)
+                cut = asyncio.get_running_loop().call_at(ends_at, driver.cut)
             yield conn
     finally:
         if cut is not None:
