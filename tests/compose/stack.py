@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 REPLICAS = ("line-provider", "bet-maker")
 SHORTEST_SECRET = 32
-PATIENCE_S = 120
-"""How long containers may take to be as they should."""
+PATIENCE_S = 300
+"""How long containers may take to be as they should, on a machine with much else to do."""
 
 
 class Operator(httpx2.Auth):
@@ -52,7 +52,7 @@ class Operator(httpx2.Auth):
     def log_in(self) -> str:
         """A new token."""
         body = {"username": "operator", "password": self._password}
-        answer = httpx2.post(self._url, json=body, timeout=30, trust_env=False)
+        answer = insist(lambda: httpx2.post(self._url, json=body, timeout=30, trust_env=False))
         return str(answer.raise_for_status().json()["access_token"])
 
 
@@ -211,6 +211,25 @@ def until(holds: Callable[[], bool], otherwise: str, within_s: float = PATIENCE_
     while not holds():
         assert time.monotonic() < give_up_at, otherwise
         time.sleep(0.1)
+
+
+def insist(call: Callable[[], httpx2.Response]) -> httpx2.Response:
+    """The first answer that decides, as any client of a stack whose containers are killed asks.
+
+    A lost connection and a 503 do not; the last of these is the answer if there is no other.
+    """
+    give_up_at = time.monotonic() + PATIENCE_S
+    while True:
+        late = time.monotonic() > give_up_at
+        try:
+            answer = call()
+        except httpx2.TransportError:
+            if late:
+                raise
+        else:
+            if late or answer.status_code != httpx2.codes.SERVICE_UNAVAILABLE:
+                return answer
+        time.sleep(1)
 
 
 def docker(*words: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stakeline import strictjson
-from tests.compose.stack import ROOT
+from tests.compose.stack import ROOT, insist
 
 if TYPE_CHECKING:
     from tests.compose.stack import Stack
@@ -78,7 +78,8 @@ def play(stack: Stack, line_provider: str, bet_maker: str) -> None:
 def history(stack: Stack) -> list[dict[str, str]]:
     """All bets there are, their numbers as they are written."""
     accept = {"Accept": "application/x-ndjson"}
-    lines = stack.client.get(f"{stack.bet_maker}/bets", headers=accept).content.splitlines()
+    answer = insist(lambda: stack.client.get(f"{stack.bet_maker}/bets", headers=accept))
+    lines = answer.raise_for_status().content.splitlines()
     return [
         {name: str(getattr(value, "text", value)) for name, value in strictjson.loads(line).items()}
         for line in lines
