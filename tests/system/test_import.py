@@ -196,6 +196,22 @@ async def test_a_line_provider_that_is_busy_is_asked_again(line: Served, season:
         assert len(await events_at(line.url)) == 4
 
 
+async def test_one_that_is_busy_at_first_is_waited_for_as_later(
+    line: Served, season: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only where nothing answers is the address a wrong one; at last it is told as what it is."""
+    monkeypatch.setattr(calls, "FIRST_PATIENCE_S", 0.1)
+    busy = answer("503 Busy", '{"code": "unavailable", "detail": "Come again."}', "Retry-After: 1")
+    async with Gateway(line.url, first=[busy, busy]).open() as url:
+        assert await bring(season, url) == 1
+    capsys.readouterr()
+    monkeypatch.setattr(calls, "PATIENCE_S", 0.1)
+    async with Gateway(line.url, first=[busy, busy]).open() as url:
+        assert await bring(season, url) == 2
+        told = f"stakeline import: line-provider at {url} cannot be used: Come again.\n"
+        assert capsys.readouterr().err == told
+
+
 def test_what_is_no_event_agrees_with_no_fixture() -> None:
     """An event that cannot be read is not taken for one that is as the file says."""
     fixture = Fixture(2, "derby", "Here v There", 195, 0, None)

@@ -84,9 +84,14 @@ class Service:
         """Nothing, if a service with events answers here.
 
         Raises:
-            Unusable: nothing answers within `FIRST_PATIENCE_S`, or something else.
+            Unusable: nothing answers within `FIRST_PATIENCE_S`, something else does, or it says
+                for `PATIENCE_S` more that it cannot just now.
         """
         answer = await self.call("GET", "events?limit=1", patience_s=FIRST_PATIENCE_S)
+        if answer.status in LATER:
+            answer = await self.call("GET", "events?limit=1")
+        if answer.status in LATER:
+            raise Unusable(f"{self._where()} cannot be used: {answer.reason}")
         if answer.status != httpx2.codes.OK or not isinstance(answer.body, list):
             raise Unusable(f"{self._where()} answers, but not as a {self.name} does")
 
