@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import aio_pika
-from aio_pika.exceptions import QueueEmpty
 
 from stakeline.broker import EXCHANGE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractQueue
+    from aio_pika.abc import (
+        AbstractChannel,
+        AbstractConnection,
+        AbstractIncomingMessage,
+        AbstractQueue,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +40,33 @@ class Got:
 
 
 class Queue:
-    """A third party's queue; `got` is what has come so far, in order."""
+    """A third party's queue; `got` is what was taken of it so far, in order."""
 
     def __init__(self, channel: AbstractChannel, queue: AbstractQueue) -> None:
         self._channel, self._queue = channel, queue
+        self._marks = count()
+        self._come: list[Got] = []
+        self._marked = asyncio.Event()
         self.got: list[Got] = []
+
+    async def listen(self) -> None:
+        """Have messages sent: to ask for each would take a slow broker minutes."""
+        await self._queue.consume(self._keep, no_ack=True)
+
+    async def _keep(self, message: AbstractIncomingMessage) -> None:
+        self._come.append(Got(message.routing_key or "", message.message_id, message.body))
+        if message.exchange == "":
+            self._marked.set()
 
     async def take(self) -> list[Got]:
         """All that has come by now: what comes while it is taken may be more, and for ever so."""
-        seen = await self._channel.declare_queue(self._queue.name, passive=True)
-        with suppress(QueueEmpty):
-            for _ in range(seen.declaration_result.message_count or 0):
-                message = await self._queue.get(no_ack=True)
-                assert message is not None
-                self.got.append(Got(message.routing_key or "", message.message_id, message.body))
+        mark = aio_pika.Message(b"", message_id=f"mark {next(self._marks)}")
+        self._marked.clear()
+        await self._channel.default_exchange.publish(mark, self._queue.name)
+        await self._marked.wait()
+        (at,) = (n for n, got in enumerate(self._come) if got.message_id == mark.message_id)
+        self.got += self._come[:at]
+        del self._come[: at + 1]
         return self.got
 
     async def until_seqs(self, *seqs: int) -> list[Got]:
@@ -81,7 +99,9 @@ class Exchange:
         channel = await self._connection.channel()
         queue = await channel.declare_queue(exclusive=True)
         await queue.bind(EXCHANGE, key)
-        return Queue(channel, queue)
+        bound = Queue(channel, queue)
+        await bound.listen()
+        return bound
 
     async def publish(self, body: bytes, key: str = "event.WIN") -> None:
         """Put anything on it, as whoever may publish can."""
