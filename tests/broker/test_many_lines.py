@@ -108,4 +108,4 @@ async def test_a_result_is_soon_seen(tmp_path: Path, broker_url: str, exchange: 
                 while await metric(service, "stakeline_broker_connected") != 1:
                     await asyncio.sleep(0.05)
         best = await best_round(one, other, bets, within_ms=100, name="with a broker")
-    assert best.p99 < 100, best
+    assert best.p99 < best.allowed_ms(100), best

