@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from stakeline.bet_maker.bets import Accept
     from stakeline.contract import EventStatus
     from stakeline.line_provider.events import Change, Event
+
+pytestmark = pytest.mark.timeout(600)  # some 10 s, but each step waits for a processor and the disk
 
 # Few names, prices and instants: what happens together is what goes wrong.
 S = clock.US_PER_S
