@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from stakeline.line_provider.app import create_app as create_line_provider
 from stakeline.line_provider.settings import Settings as LineProvider
 from tests.databases import url_of
 from tests.serving import Served, serving, until_ready
+from tests.stopwatch import timed
 from tests.wire import Wire
 
 if TYPE_CHECKING:
@@ -102,9 +102,7 @@ class Troubled:
 
 async def in_time(answering: Awaitable[httpx2.Response]) -> httpx2.Response:
     """The answer, which has come in time."""
-    began = time.monotonic()
-    answer = await answering
-    took_s = time.monotonic() - began
+    answer, took_s = await timed(answering)
     assert took_s < ANSWERED_S, (answer.request.method, answer.request.url, took_s)
     return answer
 
