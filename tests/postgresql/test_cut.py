@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,11 +12,18 @@ import pytest
 from stakeline.db import QUICK_S
 from stakeline.errors import Unavailable
 from tests.bet_maker.replica import open_replica
+from tests.databases import execute
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from stakeline.db import Database
+
+
+ENDS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 
 
 def stand_still() -> None:
@@ -58,3 +66,17 @@ async def test_a_kept_connection_that_is_cut_is_not_kept(tmp_path: Path) -> None
         stand_still()
         assert [*await replica.database.read_alone("SELECT 2")] == [(2,)]
         assert [*await replica.database.read_alone("SELECT 2")] == [(2,)]
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+async def test_a_server_that_ends_just_before(tmp_path: Path, turns: int) -> None:
+    """Its last words are read, its end is not: what is asked then it will never hear."""
+    async with open_replica(tmp_path) as replica:
+        await replica.database.read_alone("SELECT 1")
+        execute(replica.url, ENDS)
+        time.sleep(0.1)  # noqa: ASYNC251 - all that it sends is here before any is read
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        with suppress(Unavailable):
+            await replica.database.read_alone("SELECT 1")
+        assert [*await replica.database.read_alone("SELECT 1")] == [(1,)]

@@ -33,6 +33,8 @@ IDLE_S = 5.0
 COLLISIONS = {"40001", "40P01", "55P03"}
 """SQLSTATEs of a transaction that met another's locks or changes; repeated, it may get through."""
 _READ_ONLY = "25006"
+_TOLD = asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError
+"""What the driver raises; the last also where the server has said that it ends, but has not yet."""
 
 _QUERY = {"host", "port", "ssl", "target_session_attrs"}
 
@@ -170,7 +172,7 @@ class Connections:
                 await self.engine.dispose()
             if not is_own_fault(state) and state not in COLLISIONS:
                 kept.driver.terminate()  # it may be gone, at work, or a standby's
-            if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
+            if isinstance(error, _TOLD):
                 raise DBAPIError.instance(statement, None, error, Exception) from error
             raise
         else:
