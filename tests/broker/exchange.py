@@ -71,7 +71,7 @@ class Queue:
 
     async def until_seqs(self, *seqs: int) -> list[Got]:
         """All that has come, once every item with one of these numbers has."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             while not set(seqs) <= {got.item["seq"] for got in await self.take()}:
                 await asyncio.sleep(0.02)
         return self.got

@@ -51,6 +51,7 @@ async def until_published(*lines: Service) -> None:
                 await asyncio.sleep(0.05)
 
 
+@pytest.mark.timeout(400)  # some 15 s, but each restart takes long under load
 async def test_every_item_is_published_in_order(
     tmp_path: Path, broker_url: str, exchange: Exchange
 ) -> None:

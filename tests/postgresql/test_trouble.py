@@ -113,7 +113,7 @@ async def test_a_standalone_bet_maker_answers_in_time_too(
             wire.cut()
             wire.delay_s = 0
             wire.flow()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while (await bets.post("/bets", body | {"event_id": "new"})).status_code != 201:
                     await asyncio.sleep(0.05)
 
@@ -126,7 +126,7 @@ async def test_a_slow_database_slows_but_tells_no_lie(pair: Troubled) -> None:
     assert {answer.status_code for answer in answers} <= {201, 503}
     pair.wire.delay_s = 0
     taken = {k: a.json()["bet_id"] for k, a in zip(keys, answers, strict=True) if a.is_success}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         for key in keys:
             while not (answer := await pair.place(key)).is_success:
                 await asyncio.sleep(0.05)
@@ -173,7 +173,7 @@ async def test_a_connection_that_is_cut_while_a_bet_is_written(
         answer = await in_time(pair.place(f"commit-{n}"))
         assert answer.status_code == 503, answer.text
         pair.wire.flow()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (again := await pair.place(f"commit-{n}")).status_code != 201:
                 await asyncio.sleep(0.02)
         if arrives:
@@ -224,7 +224,7 @@ async def test_a_frozen_process_does_not_hold_up_the_line_for_long(pair: Trouble
         assert await frozen.stdout.readline() == b"held\n"
         first = await in_time(pair.line.post("/events", {"coefficient": 2}))
         assert first.status_code == 503
-        await pair.assert_recovers("after", within_s=15)
+        await pair.assert_recovers("after")
     finally:
         frozen.kill()
         await frozen.communicate()

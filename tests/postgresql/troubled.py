@@ -13,7 +13,7 @@ from stakeline.bet_maker.settings import Settings as BetMaker
 from stakeline.line_provider.app import create_app as create_line_provider
 from stakeline.line_provider.settings import Settings as LineProvider
 from tests.databases import url_of
-from tests.serving import Served, serving, until_ready
+from tests.serving import Served, patiently, serving, until_ready
 from tests.stopwatch import timed
 from tests.wire import Wire
 
@@ -79,7 +79,7 @@ class Troubled:
         for served in (self.line, self.bets):
             assert (await served.get("/healthz")).status_code == 200
 
-    async def assert_recovers(self, event_id: str, within_s: float = 10) -> None:
+    async def assert_recovers(self, event_id: str, within_s: float = 30) -> None:
         """Both serve again by themselves: an event, a bet on it, its result."""
         async with asyncio.timeout(within_s):
             for served in (self.line, self.bets):
@@ -122,8 +122,9 @@ async def troubled(cluster: Cluster, folder: Path) -> AsyncIterator[Troubled]:
                 await until_ready(maker)
                 pair = Troubled(line, maker, wire, (past[0], past[1]))
                 body = {"event_id": "open", "coefficient": 1.5}
-                assert (await line.post("/events", body)).status_code == 201
-                async with asyncio.timeout(10):
+                made = await patiently(lambda: line.post("/events", body))
+                assert made.is_success
+                async with asyncio.timeout(60):
                     while (await pair.place("first")).status_code != 201:
                         await asyncio.sleep(0.02)
                 yield pair
