@@ -152,7 +152,7 @@ def test_settings_show_no_secret(
     kind: type[Any], names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither as they are shown, nor where one of them is wrong."""
-    prefix = kind.model_config["env_prefix"]
+    prefix = kind.prefix
     monkeypatch.setenv("BET_MAKER_STANDALONE", "1")
     for name in names:
         monkeypatch.setenv(f"{prefix}{name}", f"desk={A}" if name.endswith("TOKENS") else A)
