@@ -45,7 +45,7 @@ def read(kind: type[S], **given: object) -> S:
         whole = name.upper().removesuffix("_FILE")
         if whole.startswith(prefix) and whole not in fields:
             raise WrongSetting(f"{name}: there is no such setting")
-    environment = {name.upper(): value for name, value in os.environ.items()}
+    environment = in_capitals(os.environ)
     values: dict[str, object] = {
         field: value for name, field in fields.items() if (value := given_by(name, environment))
     }
@@ -58,6 +58,11 @@ def read(kind: type[S], **given: object) -> S:
         reason = first["msg"].removeprefix("Value error, ")
         name = f"{prefix}{field}".upper() if field else prefix.rstrip("_")
         raise WrongSetting(f"{name}: {reason}") from None
+
+
+def in_capitals(environment: Mapping[str, str]) -> dict[str, str]:
+    """The same variables by names in capitals: those of settings are as good in lower case."""
+    return {name.upper(): value for name, value in environment.items()}
 
 
 def given_by(name: str, environment: Mapping[str, str]) -> str | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from stakeline.cli import services, up
+from stakeline.cli import databases, services, up
 from stakeline.settings import WrongSetting
 from stakeline.web.binding import bind
 from tests.ports import free_port
@@ -159,6 +159,21 @@ def test_without_a_folder_the_settings_say_where_the_data_is(
     environment = services._environment(None, "http://127.0.0.1:8000", private=False)
     assert environment["BET_MAKER_DATABASE_URL"] == "sqlite:///elsewhere.sqlite3"
     assert environment["BET_MAKER_LINE_PROVIDER_URL"] == "http://127.0.0.1:8000"
+
+
+def test_a_setting_is_as_good_in_lower_case(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A secret closes both services; the folder goes before where the data were to be."""
+    monkeypatch.setenv("bet_maker_jwt_secret", "x" * 32)
+    monkeypatch.setenv("line_provider_database_url", "sqlite:///elsewhere.sqlite3")
+    environment = services._environment(None, "http://127.0.0.1:8000", private=False)
+    assert environment["LINE_PROVIDER_JWT_SECRET"] == "x" * 32
+    assert databases.url_of("line-provider", environment=environment).endswith("elsewhere.sqlite3")
+    assert databases.url_of("line-provider").endswith("elsewhere.sqlite3")
+    environment = services._environment(tmp_path, "http://127.0.0.1:8000", private=False)
+    ours = [value for name, value in environment.items() if name.upper().endswith("DATABASE_URL")]
+    assert ours == [databases.url_in(tmp_path, name) for name in ("line-provider", "bet-maker")]
 
 
 def test_private_services_have_no_settings_of_the_environment(

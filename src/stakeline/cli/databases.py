@@ -39,7 +39,7 @@ def url_of(
     kind = LineProviderSettings if service == "line-provider" else BetMakerSettings
     name = setting_of(service)
     try:
-        url = settings.given_by(name, environment)
+        url = settings.given_by(name, settings.in_capitals(environment))
         return db.check_url(url or kind.model_fields["database_url"].default)
     except ValueError as error:
         raise WrongSetting(f"{name}: {error}") from None

@@ -141,7 +141,7 @@ async def running(
 def _environment(data_dir: Path | None, line_provider: str, *, private: bool) -> dict[str, str]:
     ours = ("LINE_PROVIDER_", "BET_MAKER_")
     environment = {
-        name: value
+        name.upper() if name.upper().startswith(ours) else name: value
         for name, value in os.environ.items()
         if not (private and name.upper().startswith(ours))
     }
