@@ -59,7 +59,8 @@ _List = BeforeValidator(_listed)
 class Outside(BaseModel):
     """The settings of a service's outside, in both services: lists are separated by commas."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Defaults, too: this machine's SQLite may be too old for them.
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
     prefix: ClassVar[str]
     """What the names of the service's environment variables begin with."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,6 +34,17 @@ def test_a_laptop_needs_no_settings() -> None:
     assert chosen.database_url == "sqlite:///stakeline-data/line-provider.sqlite3"
     assert (chosen.host, chosen.port, chosen.root_path) == ("127.0.0.1", 8000, "")
     assert (chosen.log_level, chosen.default_deadline_s) == ("INFO", 5000)
+
+
+@pytest.mark.parametrize("kind", [LineProvider, BetMaker])
+def test_a_default_that_will_not_do_is_named(
+    kind: type[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a database was migrated elsewhere, SQLite here may be too old for it."""
+    monkeypatch.setenv("BET_MAKER_STANDALONE", "1")
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 36, 0))
+    with pytest.raises(WrongSetting, match=f"^{kind.prefix}DATABASE_URL: SQLite here is"):
+        settings.read(kind)
 
 
 def test_the_environment_sets(monkeypatch: pytest.MonkeyPatch) -> None:
