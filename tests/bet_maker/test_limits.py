@@ -167,6 +167,22 @@ async def test_a_repeat_is_answered_whatever_the_limits(replica: Replica) -> Non
     assert (again.bet_id, again.replayed) == (bet.bet_id, True)
 
 
+async def test_a_bet_that_comes_once_more_is_neither_counted_again_nor_removed(
+    replica: Replica,
+) -> None:
+    """As when nobody knows whether its group was written: it is there, and there is room for it."""
+    await replica.apply(item(1, of=event()))
+    limits = Limits(user_open_amount=1000)
+    once = asked(key="once", amount=600)
+    first = await replica.place(once, limits=limits)
+    (again,) = await replica.place(once, limits=limits)
+    assert isinstance(again, Bet)
+    assert [again.bet_id] == [bet.bet_id for bet in first if isinstance(bet, Bet)]
+    assert await replica.number_of_bets() == 1
+    (fits,) = await replica.place(asked(key="more", amount=400), limits=limits)
+    assert isinstance(fits, Bet)
+
+
 async def test_a_refused_bet_is_not_remembered(replica: Replica) -> None:
     """Its key serves another bet, in the same group and later; each is judged by itself."""
     await replica.apply(item(1, of=event()))

@@ -70,9 +70,7 @@ ON CONFLICT DO NOTHING
 # Who revokes a token waits until the bets that it has placed are on disk, or one could be accepted
 # after they were told that none will be. With SQLite whoever writes is alone anyway.
 _LOCKING = {"sqlite": "", "postgresql": "FOR SHARE OF users"}
-# SQLite's thread has to wait for the interpreter at every row that it gives back, longer than the
-# row takes; so it gives none back, and they are read by the event loop afterwards.
-_RETURNING = {"sqlite": "", "postgresql": "RETURNING bet_id, coefficient, event_version"}
+_RETURNING = "RETURNING bet_id, coefficient, event_version"
 _INSERTED = """
 SELECT bet_id, coefficient, event_version FROM bets
 WHERE bet_id IN (SELECT value FROM json_each(?))
@@ -80,10 +78,10 @@ WHERE bet_id IN (SELECT value FROM json_each(?))
 
 
 @lru_cache(maxsize=64)
-def _statements(dialect: str, rows: int) -> tuple[str, str]:
+def _statements(dialect: str, rows: int, *, returning: bool) -> tuple[str, str]:
     """What names the events of a group, and what accepts its bets."""
     asked = groups.table(dialect, rows)
-    accept = _ACCEPT.format(locking=_LOCKING[dialect], returning=_RETURNING[dialect])
+    accept = _ACCEPT.format(locking=_LOCKING[dialect], returning=_RETURNING if returning else "")
     return asked + _NAME_EVENTS, asked + accept
 
 
@@ -136,8 +134,13 @@ async def _judge(
     accepted: Accepted = {}
     refused: dict[str, errors.LimitExceeded] = {}
     if fresh and limits is None:
-        by = (database.write_alone, database.read_alone, database.engine.dialect.name)
-        accepted = await _insert(*by, fresh, standalone=standalone)
+        dialect = database.engine.dialect.name
+        # SQLite's thread has to wait for the interpreter at every row that it gives back, longer
+        # than the row takes; so it gives none back, and they are read by the event loop afterwards.
+        read = database.read_alone if dialect == "sqlite" else None
+        accepted = await _insert(
+            database.write_alone, dialect, fresh, standalone=standalone, read=read
+        )
     elif fresh and limits is not None:
         accepted, refused = await database.attempt(
             lambda conn: insert_within(conn, fresh, limits, standalone=standalone)
@@ -178,26 +181,28 @@ async def insert_within(
         done = await conn.exec_driver_sql(statement, parameters)
         return done.all() if done.returns_rows else []
 
-    by = (carry_out, carry_out, conn.dialect.name)
-    accepted = await _insert(*by, known, standalone=standalone)
+    # What is inserted now, not what is there: a bet that came before was counted, and must stay.
+    accepted = await _insert(carry_out, conn.dialect.name, known, standalone=standalone)
     prices = {bet_id: coefficient for bet_id, (coefficient, _) in accepted.items()}
     return accepted, await rooms.take(conn, known, prices)
 
 
 async def _insert(
     write: CarryOut,
-    read: CarryOut,
     dialect: str,
     group: Sequence[Asked],
     *,
     standalone: bool,
+    read: CarryOut | None = None,
 ) -> Accepted:
-    name_events, accept_bets = _statements(dialect, groups.size(len(group)))
+    """Insert the bets that can be; `read`, if any, then reads those that are there by their ids."""
+    rows = groups.size(len(group))
+    name_events, accept_bets = _statements(dialect, rows, returning=read is None)
     parameters = groups.parameters(dialect, group)
     if standalone:
         await write(name_events, *parameters)
     inserted = await write(accept_bets, *parameters)
-    if dialect == "sqlite":
+    if read is not None:
         bet_ids = strictjson.dumps([asked.bet_id for asked in group]).decode()
         inserted = await read(_INSERTED, bet_ids)
     return {bet_id: (coefficient, version) for bet_id, coefficient, version in inserted}
