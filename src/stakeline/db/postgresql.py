@@ -12,6 +12,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from stakeline.db.driver import STATEMENT_S, Connection
 from stakeline.db.keeping import Keeping
 from stakeline.db.unfit import UnfitDatabase, UnsafeDurability
 
@@ -26,10 +27,6 @@ OLDEST = 14
 POOL_SIZE = 8
 CONNECT_S = 2.0
 """How long a connection may take to be made, or to become free."""
-STATEMENT_S = 1.5
-"""How long the server works on one statement, waiting for others' locks included."""
-IDLE_S = 5.0
-"""How long the server lets a transaction hold its locks while nothing comes: its client is gone."""
 COLLISIONS = {"40001", "40P01", "55P03"}
 """SQLSTATEs of a transaction that met another's locks or changes; repeated, it may get through."""
 _READ_ONLY = "25006"
@@ -46,9 +43,6 @@ _NO_LIMITS = sa.text("""
 SELECT set_config('statement_timeout', '0', true),
        set_config('idle_in_transaction_session_timeout', '0', true)
 """)
-_BEGIN = f"""BEGIN ISOLATION LEVEL READ COMMITTED;
-SET LOCAL statement_timeout = {STATEMENT_S * 1000:.0f};
-SET LOCAL idle_in_transaction_session_timeout = {IDLE_S * 1000:.0f}"""
 _FACTS = sa.text("""
 SELECT current_setting('server_version_num')::int / 10000 AS major, pg_backend_pid() AS pid,
        (SELECT string_agg(name || ' = off', ', ' ORDER BY name) FROM pg_settings
@@ -56,38 +50,6 @@ SELECT current_setting('server_version_num')::int / 10000 AS major, pg_backend_p
        AS unsafe
 """)
 _WRITABLE = sa.text("SELECT current_setting('transaction_read_only') = 'off'")
-
-
-class _Connection(asyncpg.Connection):  # type: ignore[misc] # it has no types
-    """asyncpg's, but no transaction is begun without limits.
-
-    They are the server's, so that a process that hangs or is cut off holds no lock for long; and
-    the transaction's, since a setting of the session would go to others behind a pooler.
-    """
-
-    __slots__ = ()
-
-    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> Any:  # noqa: ANN401, ASYNC109
-        """As asyncpg's; BEGIN and its limits are one round trip."""
-        return await super().execute(_BEGIN if query == "BEGIN;" else query, *args, timeout=timeout)
-
-    def cut(self) -> None:
-        """Break the connection: what waits for the server, or is to be sent, fails as by its loss.
-
-        With asyncpg's `terminate` a statement that is just between two answers of the server would
-        fail as by a mistake of ours.
-        """
-        self._transport.abort()
-
-    def is_closed(self) -> bool:
-        """As asyncpg's, which learns a moment later that it was cut."""
-        return bool(self._transport.is_closing() or super().is_closed())
-
-    async def set_type_codec(self, *_: Any, **__: Any) -> None:  # noqa: ANN401
-        """Nothing: SQLAlchemy would ask what JSON is, which behind a pooler may be two servers.
-
-        It asks outside of any transaction. No column is JSON, and only reflection reads any.
-        """
 
 
 class Connections:
@@ -208,7 +170,7 @@ class Connections:
             how = {"server_settings": {"statement_timeout": f"{STATEMENT_S * 1000:.0f}"}}
         engine = create_async_engine(
             self._url.set(drivername="postgresql+asyncpg"),
-            connect_args={"timeout": CONNECT_S, "connection_class": _Connection} | how,
+            connect_args={"timeout": CONNECT_S, "connection_class": Connection} | how,
             pool_size=POOL_SIZE,
             max_overflow=0,
             hide_parameters=True,  # errors are logged, and what was asked is not for the log
