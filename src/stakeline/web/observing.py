@@ -86,7 +86,10 @@ class Observing:
 
 def identify(scope: Scope) -> bytes:
     """The request's id, well-formed as it came or a new one, from now on in its log lines."""
-    well_formed = filter(_REQUEST_ID.fullmatch, headers.given(scope, b"x-request-id"))
-    request_id = next(well_formed, None) or f"{_OURS}{next(_COUNT):016x}"
+    for request_id in headers.given(scope, b"x-request-id"):
+        if _REQUEST_ID.fullmatch(request_id):
+            break
+    else:
+        request_id = f"{_OURS}{next(_COUNT):016x}"
     log.request_id.set(request_id)  # for good: each request is a task, which has its own
     return request_id.encode()
