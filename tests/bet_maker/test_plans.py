@@ -83,10 +83,6 @@ CASES: dict[str, tuple[Callable[[AsyncConnection], Awaitable[Any]], str]] = {
     "bets on an event": (a_page(event_id="e3"), OF_EVENT),
     "bets of a user on an event": (a_page(user_id=3, event_id="e3"), f"{OF_USER} {OF_EVENT}"),
     "everybody's bets": (a_page(), BY_ID),
-    "everybody's bets, exported": (
-        lambda conn: history.lines(conn, IN_ORDER, 100, chosen=Selection(None)),
-        BY_ID,
-    ),
     "everybody's bets in a time": (a_page(placed_from=NOW, placed_to=NOW + 10**12), BY_ID),
     "a bet": (lambda conn: bets.find(conn, 1, IN_ORDER), f"{BY_ID} {OF_USER}"),
     "repeated keys": (lambda conn: acceptance.repeated(conn, KNOWN), BY_KEY),

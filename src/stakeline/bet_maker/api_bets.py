@@ -184,13 +184,12 @@ async def list_bets(
     cut before the end of the answer, bets are missing.
     """
     chosen = history.Selection(_whose(who, user), status, event_id, placed_from, placed_to)
-    with_users = _oversees(who)
+    page = partial(history.page, chosen=chosen, with_users=_oversees(who))
     if (form := exports.form_of(request)) != exports.JSON:
-        columns = UsersBet if with_users else BetBody
-        page = partial(history.lines, chosen=chosen, with_users=with_users)
+        columns = UsersBet if _oversees(who) else BetBody
         return await exports.stream(desk.database, page, form, name="bets", columns=columns)
     async with desk.database.read() as conn:
-        found, last = await history.page(conn, cursor, limit, chosen=chosen, with_users=with_users)
+        found, last = await page(conn, cursor, limit)
     return exports.array(found, next_link(request, last))
 
 

@@ -37,7 +37,7 @@ _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 Place = TypeVar("Place")
 Rows = Sequence[str]
-"""Each as its JSON, or several at once, a line each."""
+"""Each as its JSON."""
 Page = tuple[Rows, Place | None]
 _READ = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 
@@ -124,7 +124,7 @@ async def _csv(pages: AsyncIterator[Rows], columns: list[str]) -> AsyncIterator[
     table = csv.DictWriter(lines, columns)
     table.writeheader()
     async for rows in pages:
-        for row in map(_READ, filter(None, "\n".join(rows).split("\n"))):
+        for row in map(_READ, rows):
             table.writerow({name: _cell(value) for name, value in row.items()})
         yield lines.getvalue()
         lines.seek(0)

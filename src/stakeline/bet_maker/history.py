@@ -61,7 +61,16 @@ async def page(
         with_users: whether each bet says whose it is, as operators see it.
     """
     most = limit + 1 if chosen.status is None else max(limit + 1, SCANNED)
-    given = _given(chosen, before)
+    low = "" if chosen.placed_from is None else ids.first_bet_id(chosen.placed_from)
+    high = _BEYOND if chosen.placed_to is None else ids.first_bet_id(chosen.placed_to)
+    values = {
+        "user_id": chosen.user_id,
+        "event_id": chosen.event_id,
+        "status": chosen.status,
+        "low": low,
+        "high": high if before is None else min(high, before),
+    }
+    given = {name: value for name, value in values.items() if value is not None}
     statement = _statement(conn.dialect.name, frozenset(given), most, with_users=with_users)
     rows = (await conn.execute(statement, given)).all()
     found: list[str] = []
@@ -76,53 +85,11 @@ async def page(
     return found, rows[-1].bet_id if len(rows) == most else None
 
 
-async def lines(
-    conn: AsyncConnection,
-    before: str | None,
-    limit: int,
-    *,
-    chosen: Selection,
-    with_users: bool = False,
-) -> tuple[Sequence[str], str | None]:
-    """As `page`, of `limit` bets that are looked through, but one text with the JSON of all.
-
-    What brings, reads and joins rows takes as long as it takes the database to write them.
-
-    Raises:
-        ValueError: one of them cannot be written, which no release can have made.
-    """
-    given = _given(chosen, before)
-    statement = _statement(
-        conn.dialect.name, frozenset(given), limit, with_users=with_users, joined=True
-    )
-    looked_at, writable, last, shown = (await conn.execute(statement, given)).one()
-    if writable != looked_at:
-        raise ValueError(f"a bet from {last} on is damaged")
-    return [shown] if shown else [], last if looked_at == limit else None
-
-
-def _given(chosen: Selection, before: str | None) -> dict[str, Any]:
-    """The parameters of `_statement`."""
-    low = "" if chosen.placed_from is None else ids.first_bet_id(chosen.placed_from)
-    high = _BEYOND if chosen.placed_to is None else ids.first_bet_id(chosen.placed_to)
-    values = {
-        "user_id": chosen.user_id,
-        "event_id": chosen.event_id,
-        "status": chosen.status,
-        "low": low,
-        "high": high if before is None else min(high, before),
-    }
-    return {name: value for name, value in values.items() if value is not None}
-
-
 @lru_cache(maxsize=256)
 def _statement(
-    dialect: str, given: frozenset[str], most: int, *, with_users: bool, joined: bool = False
+    dialect: str, given: frozenset[str], most: int, *, with_users: bool
 ) -> sa.TextClause:
     """The newest `most` bets of a selection: their ids and their JSON, or `_PASSED_OVER`.
-
-    Or, where they are `joined`, how many they are, how many of them can be written, the last one's
-    id, and their JSON in one text.
 
     Of one user, or one event, they are read as a range of the index that has just these: without
     that, PostgreSQL may go through everybody's bets, to find one user's among them in order. The
@@ -139,7 +106,7 @@ def _statement(
         case columns:
             within = " AND ".join([f"bets.{column} = :{column}" for column in columns] + [_SPAN])
             order = "bets.bet_id DESC"
-    text = f"""
+    statement = sa.text(f"""
 SELECT bet_id, {line} AS shown
 FROM (SELECT bets.bet_id, bets.event_id, bets.amount, bets.coefficient,
              {_sql(POTENTIAL_PAYOUT)} AS potential_payout, {_sql(STATUS.element)} AS status,
@@ -147,12 +114,7 @@ FROM (SELECT bets.bet_id, bets.event_id, bets.amount, bets.coefficient,
       FROM bets JOIN events ON events.event_id = bets.event_id
       WHERE {within} ORDER BY {order} LIMIT {most}) AS bet
 ORDER BY bet_id DESC
-"""  # noqa: S608 - constants, and parameters
-    if joined:
-        join = _JOIN[dialect]
-        wanted = f"count(*), count(shown), min(bet_id), {join} FILTER (WHERE shown <> '')"
-        text = f"SELECT {wanted} FROM ({text}) AS listed"  # noqa: S608 - constants
-    statement = sa.text(text)
+""")  # noqa: S608 - constants, and parameters
     if "user_id" in given:
         return statement.bindparams(sa.bindparam("user_id", type_=BigInt))
     return statement
@@ -191,8 +153,6 @@ def _line(dialect: str, *, with_users: bool) -> str:
     return " || ".join(f"'{name}' || {value}" for name, value in fields.items()) + f" || '{end}'"
 
 
-# Both take the rows in the order of what they are selected from.
-_JOIN = {"sqlite": "group_concat(shown, char(10))", "postgresql": "string_agg(shown, chr(10))"}
 _SPAN = "bets.bet_id >= :low AND bets.bet_id < :high"
 _KNOWN = "coefficient IS NOT NULL"
 _DECIMAL = {
