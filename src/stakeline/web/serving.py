@@ -100,7 +100,7 @@ async def serve(app: FastAPI, sock: socket.socket) -> None:
         # took as long, and found nothing that could be measured.
         gc.freeze()
         gc.set_threshold(20_000, 20, 100)
-        # SQLite's thread gives up the interpreter at each statement and row, and would wait for 5 ms
-        # to have it back: a group took longer than it has bets.
+        # SQLite's thread gives up the interpreter at each statement and row, and would wait 5 ms to
+        # have it back: a group took longer than it has bets.
         sys.setswitchinterval(0.0002)
         await Server(app).serve([sock])
