@@ -22,7 +22,7 @@ FRESH = b"freshfreshfresh!"
 DRAIN_S = 15.0
 """How long answers are waited for once nothing more is sent."""
 _SIZE = 1 << 18
-_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+_LENGTH = re.compile(rb"\ncontent-length: *(\d+)", re.IGNORECASE)
 _RETRY = re.compile(rb"\nretry-after: *\d", re.IGNORECASE)
 
 
@@ -42,6 +42,8 @@ class _Load:
         self._seconds, self._rate = plan["seconds"], plan["rate"]
         self._only_free = plan["only_free"]
         self._epoll = select.epoll()
+        # One for all: a new one of this size for each answer costs more than all that is done with it.
+        self._read = bytearray(_SIZE)
         self._by_fd: dict[int, _Connection] = {}
         self._free: deque[_Connection] = deque()
         self._waiting: deque[float] = deque()
@@ -123,20 +125,20 @@ class _Load:
         for fd, _ in self._epoll.poll(max(0.0, wait_s)):
             connection = self._by_fd[fd]
             try:
-                data = connection.sock.recv(_SIZE)
+                size = connection.sock.recv_into(self._read)
             except OSError:
-                data = b""
-            if not data:
+                size = 0
+            if not size:
                 self._lose(connection)
-            elif self._take(connection, data):
+            elif self._take(connection, size):
                 self._end(connection, connection.status)
 
-    def _take(self, connection: _Connection, data: bytes) -> bool:
-        """Whether the answer is whole, now that this much more of it has come."""
+    def _take(self, connection: _Connection, size: int) -> bool:
+        """Whether the answer is whole, now that so many more bytes of it have been read."""
         if connection.left:
-            connection.left -= len(data)
+            connection.left -= size
             return connection.left == 0
-        data = connection.head + data
+        data = connection.head + self._read[:size]
         end = data.find(b"\r\n\r\n")
         if end < 0:
             connection.head = data
