@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from stakeline.bet_maker.pace import Pace
     from stakeline.bet_maker.writer import Writer
     from stakeline.db import Database
-    from stakeline.web.written import WrittenPages
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class Desk:
     database: Database
     writer: Writer
     line: Follower | Standalone
-    open_events: WrittenPages[listing.Query]
+    open_events: listing.OpenEvents
     pace: Pace | None
 
 
@@ -73,6 +72,8 @@ async def desk_of(request: Request) -> Desk:
 
 DeskHere = Annotated[Desk, Depends(desk_of)]
 Reader = Annotated[Principal, may(BY_PASSWORD, "user")]
+Onlooker = Annotated[Principal, may(BY_PASSWORD, "user", look_up=False)]
+"""The list of events finds out itself whether their token was revoked, as it looks at the line."""
 Operator = Annotated[Principal, may(BY_PASSWORD, "operator")]
 EventIdInPath = Annotated[fields.EventId, Path()]
 
@@ -103,12 +104,12 @@ lean_router = APIRouter(route_class=LeanRoute, tags=["line"])
 async def list_events(
     request: Request,
     desk: DeskHere,
-    _who: Reader,
+    who: Onlooker,
     limit: Annotated[fields.Limit, Query()] = 100,
     cursor: EventCursor | None = None,
 ) -> Response:
     """The events that can be bet on now, soonest deadline first; `Link` leads to the next page."""
-    page = await desk.open_events.get((limit, read_event_cursor(cursor)))
+    page = await desk.open_events.get((limit, read_event_cursor(cursor)), who)
     return written.answer(request, page)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["following", "standalone"]
 
-_STATE = "SELECT mode, epoch, seq, at, snapshot FROM cursor"
+STATE = "SELECT mode, epoch, seq, at, snapshot FROM cursor"
 NOBODY = ""
 """The epoch of a row that no log vouches for: it takes no bets."""
 
@@ -139,13 +139,7 @@ async def read_cursor(conn: AsyncConnection, *, lock: bool = False) -> Cursor | 
 
 async def state(conn: AsyncConnection) -> tuple[Any, ...]:
     """The same as long as the line is not changed here, by whichever process."""
-    return tuple((await conn.execute(sa.text(_STATE))).one())
-
-
-async def state_alone(database: Database) -> tuple[Any, ...]:
-    """The same, in one round trip."""
-    (row,) = await database.read_alone(_STATE)
-    return tuple(row)
+    return tuple((await conn.execute(sa.text(STATE))).one())
 
 
 async def apply_page(conn: AsyncConnection, page: FeedPage) -> Cursor | None:

@@ -19,7 +19,7 @@ from stakeline.bet_maker.tables import users
 from stakeline.errors import Unauthenticated, UserExists, UserNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -30,13 +30,14 @@ ANONYMOUS = 1
 ANYBODY = Principal("anonymous", "anybody", ANONYMOUS)
 """Who asks in open mode."""
 
-_GOOD = {
+GOOD = {
     dialect: f"SELECT user_id, token_version FROM users WHERE active = 1 AND user_id {among}"  # noqa: S608 - constants
     for dialect, among in {
         "sqlite": "IN (SELECT value FROM json_each(?))",
         "postgresql": "= ANY($1)",
     }.items()
 }
+"""The users among some, and the versions of their tokens that have not been revoked."""
 UserRole = Literal["user", "operator"]
 _THERE = sa.and_(users.c.user_id != ANONYMOUS, users.c.removed_at.is_(None))
 _FOUND = sa.text("""
@@ -131,12 +132,20 @@ async def credentials(conn: AsyncConnection, username: str) -> tuple[Principal, 
 
 async def good(database: Database, asking: Collection[Principal]) -> set[Principal]:
     """Those of them who are known by a token that has not been revoked."""
-    user_ids = list({who.user_id for who in asking})
     dialect = database.engine.dialect.name
-    among = json.dumps(user_ids) if dialect == "sqlite" else user_ids
-    rows = await database.read_alone(_GOOD[dialect], among)
-    found = {(user_id, token_version) for user_id, token_version in rows}
-    return {who for who in asking if (who.user_id, who.token_version) in found}
+    return named(asking, await database.read_alone(GOOD[dialect], among(dialect, asking)))
+
+
+def among(dialect: str, asking: Collection[Principal]) -> object:
+    """The parameter of `GOOD` for these."""
+    user_ids = list({who.user_id for who in asking})
+    return json.dumps(user_ids) if dialect == "sqlite" else user_ids
+
+
+def named(asking: Collection[Principal], rows: Iterable[Sequence[Any]]) -> set[Principal]:
+    """Those of them whom the rows of `GOOD` name."""
+    known = {(user_id, token_version) for user_id, token_version in rows}
+    return {who for who in asking if (who.user_id, who.token_version) in known}
 
 
 async def check(conn: AsyncConnection, who: Principal) -> None:

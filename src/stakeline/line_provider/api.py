@@ -84,14 +84,14 @@ async def line_of(request: Request) -> Line:
     return line
 
 
-async def pages_of(request: Request) -> WrittenPages[listing.Query]:
+async def pages_of(request: Request) -> WrittenPages[None, listing.Query]:
     """The pages of that line."""
-    pages: WrittenPages[listing.Query] = request.scope["app"].state.pages
+    pages: WrittenPages[None, listing.Query] = request.scope["app"].state.pages
     return pages
 
 
 LineHere = Annotated[Line, Depends(line_of)]
-PagesHere = Annotated[WrittenPages[listing.Query], Depends(pages_of)]
+PagesHere = Annotated[WrittenPages[None, listing.Query], Depends(pages_of)]
 Operator = Annotated[Principal, may(STATIC, "operator")]
 Reader = Annotated[Principal, may(STATIC, "user", "service")]
 EventIdInPath = Annotated[fields.EventId, Path()]
@@ -194,7 +194,7 @@ async def list_events(
 ) -> Response:
     """The line, soonest deadline first; `Link` leads to the next page while there is one."""
     after = read_event_cursor(cursor)
-    page = await pages.get(listing.Query(status, bettable, after, limit))
+    page = await pages.get(listing.Query(status, bettable, after, limit), None)
     return written.answer(request, page)
 
 

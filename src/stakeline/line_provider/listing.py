@@ -26,11 +26,11 @@ class Query(NamedTuple):
     limit: int
 
 
-def line_pages(database: Database) -> WrittenPages[Query]:
+def line_pages(database: Database) -> WrittenPages[None, Query]:
     """The events of the line, soonest deadline first."""
 
-    async def look() -> Moment:
-        return Moment(*await feed.read_head_and_clock(database))
+    async def look(asking: set[None]) -> tuple[Moment, set[None]]:
+        return Moment(*await feed.read_head_and_clock(database)), asking
 
     async def read(query: Query) -> Page:
         async with database.read(db.QUICK_S) as conn:

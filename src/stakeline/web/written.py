@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from starlette.responses import Response
 
 from stakeline import clock, strictjson
-from stakeline.errors import Unavailable
+from stakeline.errors import Unauthenticated, Unavailable
 from stakeline.sharing import Shared
 from stakeline.web import headers
 from stakeline.web.links import next_link
 from stakeline.web.responses import Json
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from starlette.requests import Request
 
+Who = TypeVar("Who")
 Query = TypeVar("Query")
 
 MOST_S = 1.5
@@ -89,32 +90,35 @@ class Page:
         return same and self.moment.now <= at.now < self.until
 
 
-class WrittenPages(Generic[Query]):
+class WrittenPages(Generic[Who, Query]):
     """The pages of one list; each answer is of the list as it stood after it was asked for.
 
     Args:
-        look: how the list stands.
+        look: how the list stands, and who of those that ask may read it.
         read: the page that a query asks for. It looks up how the list stands before it reads rows:
             if they are newer than that, the page holds for nobody who looks later.
     """
 
     def __init__(
         self,
-        look: Callable[[], Awaitable[Moment]],
+        look: Callable[[set[Who]], Awaitable[tuple[Moment, Collection[Who]]]],
         read: Callable[[Query], Awaitable[Page]],
     ) -> None:
         self._read = read
-        self._moments: Shared[None, Moment] = Shared(lambda _: look())
+        self._moments = Shared(look)
         self._places: dict[Query, _Place] = {}
 
-    async def get(self, query: Query) -> Page:
+    async def get(self, query: Query, who: Who) -> Page:
         """The page that it asks for.
 
         Raises:
+            Unauthenticated: `who` may not read it.
             Unavailable: none was found in time; and what `look` and `read` raise.
         """
         began = clock.steady()
-        moment = await self._moments.get(None)
+        moment, known = await self._moments.get(who)
+        if who not in known:
+            raise Unauthenticated
         place = self._places.pop(query, None) or _Place(partial(self._read, query))
         self._places[query] = place  # behind those that nobody has asked for since
         if len(self._places) > MOST:
