@@ -42,7 +42,7 @@ class _Load:
         self._seconds, self._rate = plan["seconds"], plan["rate"]
         self._only_free = plan["only_free"]
         self._epoll = select.epoll()
-        # One for all: a new one of this size for each answer costs more than all that is done with it.
+        # One for all: a new one of this size for each answer costs more than the answer does.
         self._read = bytearray(_SIZE)
         self._by_fd: dict[int, _Connection] = {}
         self._free: deque[_Connection] = deque()

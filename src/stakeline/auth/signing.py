@@ -72,6 +72,10 @@ class Signing:
         }
         return jwt.encode(claims, self._key, ALGORITHM, _header(self._key))
 
+    def has_seen(self, token: str) -> bool:
+        """Whether it was read lately, so that it is one of those that bet-maker issued."""
+        return token in self._seen
+
     def read(self, token: str) -> Principal:
         """Whose token this is.
 

@@ -35,7 +35,8 @@ class Tokens:
         """
         if token is None:
             raise Unauthenticated
-        found = self._static.find(token)
+        signed = self.signing is not None and self.signing.has_seen(token)
+        found = None if signed else self._static.find(token)
         if found is not None:
             return found
         if self.signing is None:

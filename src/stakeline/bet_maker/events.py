@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from stakeline.db import Database
 
 Mode = Literal["following", "standalone"]
 

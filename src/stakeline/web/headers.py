@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
 Headers = tuple[tuple[bytes, bytes], ...]
+BY_NAME = "stakeline.headers"
+"""In the scope: the request's headers by their names, of equal ones the last."""
 
 _POLICY = b"content-security-policy"
 _ALL: Headers = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
@@ -20,9 +22,9 @@ _TLS: Headers = ((b"strict-transport-security", b"max-age=31536000"),)
 
 def given(scope: Scope, name: bytes) -> Sequence[str]:
     """The values of a request's headers of this name, which is in lower case."""
-    last: dict[bytes, bytes] | None = scope.get("stakeline.headers")
+    last: dict[bytes, bytes] | None = scope.get(BY_NAME)
     if last is None:  # made once, since five things are asked of them
-        last = scope["stakeline.headers"] = dict(scope["headers"])
+        last = scope[BY_NAME] = dict(scope["headers"])
     if name not in last:
         return ()
     if len(last) == len(scope["headers"]):  # each is there once

@@ -20,8 +20,8 @@ from starlette._utils import get_route_path
 from stakeline.errors import Internal, Problem
 from stakeline.web import headers, problems
 from stakeline.web.guarding import Guard
+from stakeline.web.http11 import CONNECTION
 from stakeline.web.observing import Observing, identify
-from stakeline.web.protocol import AT_ONCE
 from stakeline.web.reading import JsonRoute, LargeJsonRoute, value_of
 
 if TYPE_CHECKING:
@@ -155,8 +155,10 @@ class Lean(Observing):
             own = [*response.raw_headers, (b"x-request-id", request_id)]
             over_tls = scope["scheme"] == "https"
             usual = headers.security(own, over_tls=over_tls) + self._varies
-            at_once = scope.get(AT_ONCE)
-            if at_once is None or not at_once(status, own, usual, response.body):
+            connection = scope.get(CONNECTION)
+            if connection is None or not connection.answer_at_once(
+                status, own, usual, response.body
+            ):
                 said = [*own, *usual]
                 await send({"type": "http.response.start", "status": status, "headers": said})
                 await send({"type": "http.response.body", "body": response.body})

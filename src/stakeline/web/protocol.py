@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import httptools
 import structlog
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
 
 from stakeline import strictjson
 from stakeline.errors import (
@@ -22,10 +18,13 @@ from stakeline.errors import (
     UriTooLong,
 )
 from stakeline.web import headers
+from stakeline.web.http11 import CONNECTION, Http11
 from stakeline.web.transports import Ending, Joining
 
 if TYPE_CHECKING:
     import asyncio
+
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 log = structlog.get_logger(__name__)
 
@@ -41,17 +40,6 @@ its clients.
 """
 IDLE_LOOKS = 10
 """How many half seconds a connection may stand idle between two requests."""
-AT_ONCE = "stakeline.at_once"
-"""In the scope: `(status, own, usual, body) -> bool` sends a whole answer, or says that it cannot.
-
-uvicorn takes it as two messages and searches each header twice: an eighth of a bet's time.
-The headers, its own and those that most answers have, are in lower case and hold no line ends.
-"""
-WHOLE_BODY = "stakeline.whole_body"
-"""In the scope: `() -> bytes | None` gives the request's body, if all of it has come already.
-
-Asking for it message by message takes three coroutines; most bodies come with their heads.
-"""
 LINGER_S = 1.0
 """How long a connection is still read after an answer that did not wait for the whole request."""
 
@@ -59,8 +47,8 @@ LINGER_S = 1.0
 _OF_A_BODY = {b"content-length", b"transfer-encoding"}
 
 
-class Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP with limits; what breaks one gets a problem, and its connection is closed.
+class Protocol(Http11):
+    """HTTP/1.1 with limits; what breaks one gets a problem, and its connection is closed.
 
     A request that was not answered in time goes on as one whose client has hung up.
     """
@@ -71,21 +59,10 @@ class Protocol(HttpToolsProtocol):
     _in_head = False
     _looks = 0
     _unread = _come = _size = 0
-    _active: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # TCP
         """Begin a connection."""
         super().connection_made(Joining(transport, self.loop))  # type: ignore[arg-type] # all of it
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the request under way, which need not be the last one; and let go of it."""
-        super().connection_lost(exc)
-        active = self._active
-        if active is not None:
-            active.disconnected = active.disconnected or not active.response_complete
-            active.message_event.set()
-            active.scope.pop(AT_ONCE, None)  # type: ignore[misc] # ours
-            active.scope.pop(WHOLE_BODY, None)  # type: ignore[misc] # ours
 
     def look(self) -> None:
         """Note that half a second has gone by, and end what has taken too long."""
@@ -123,7 +100,13 @@ class Protocol(HttpToolsProtocol):
         self._size = len(data)
         self._unread += self._size
         self._come += self._size
-        super().data_received(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            log.warning("a client asked for an upgrade, and there is none")
+        except httptools.HttpParserError:
+            log.warning("a request could not be read")
+            self._refuse(self._refusal or BadRequest())
         # The parser keeps what it has of a header, or of a chunk's size, until it has all of it.
         if self._unread > TARGET_BYTES + HEADERS_BYTES + KIB and not self._deaf:
             self._refuse(HeadersTooLarge())
@@ -133,7 +116,7 @@ class Protocol(HttpToolsProtocol):
         self._arriving = self._in_head = True
         self._looks = 0
         self._come = self._size  # at the most: it may have begun behind another one
-        super().on_message_begin()
+        self.url, self.headers = b"", []
 
     def on_url(self, url: bytes) -> None:
         """Take some of the target."""
@@ -149,7 +132,6 @@ class Protocol(HttpToolsProtocol):
             # The parser would take the body for another request.
             self._give_up(BadRequest("A request that asks for an upgrade can have no body."))
         super().on_headers_complete()
-        self.headers = [*self.headers]  # trailers are put to these, and are none of the request's
         if not self.cycle.keep_alive:
             self.cycle.transport = Ending(self.transport, self.hang_up)  # type: ignore[assignment] # all that it needs
 
@@ -183,10 +165,6 @@ class Protocol(HttpToolsProtocol):
             if self.pipeline:
                 self._start_asgi_task(*self.pipeline.pop())
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words, not ours
-        """Answer what the parser has given up."""
-        self._refuse(self._refusal or BadRequest())
-
     def hang_up(self) -> None:
         """Close, but read on a little while more comes: else the answer is lost with the rest."""
         if self._deaf or self._arriving:
@@ -200,38 +178,10 @@ class Protocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401
         self._active, self._looks = cycle, 0
-        cycle.scope[AT_ONCE] = self._answer_at_once  # type: ignore[literal-required]
-        cycle.scope[WHOLE_BODY] = self._whole_body  # type: ignore[literal-required]
-        super()._start_asgi_task(cycle, app)
-
-    def _whole_body(self) -> bytes | None:
-        cycle = self._active
-        if cycle is None or cycle.more_body or cycle.disconnected:
-            return None
-        body = bytes(cycle.body)
-        cycle.body = bytearray()
-        return body
-
-    def _answer_at_once(
-        self, status: int, own: list[tuple[bytes, bytes]], usual: headers.Headers, body: bytes
-    ) -> bool:
-        """Send a whole answer, if it can be sent now; as ASGI's two messages, but unexamined."""
-        cycle = self._active
-        if cycle is None or cycle.disconnected or cycle.response_started or self.flow.write_paused:
-            return False
-        if cycle.scope["method"] == "HEAD":
-            return False
-        head = [b"%b: %b\r\n" % each for each in (*self.server_state.default_headers, *own)]
-        end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
-        cycle.waiting_for_100_continue = False
-        cycle.response_started = cycle.response_complete = True
-        whole = (STATUS_LINE[status], *head, headers.lines(usual), end, body)
-        self.transport.send(b"".join(whole))  # type: ignore[attr-defined] # `Joining` has it
-        cycle.message_event.set()
-        if not cycle.keep_alive:
-            cycle.transport.close()
-        cycle.on_response()
-        return True
+        cycle.scope[CONNECTION] = self  # type: ignore[literal-required] # ours
+        task = self.loop.create_task(cycle.run_asgi(app))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
 
     def _measure(self) -> None:
         if self._come > HEADERS_BYTES:  # else they cannot be so long

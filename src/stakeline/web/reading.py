@@ -15,7 +15,7 @@ from stakeline import strictjson
 from stakeline.errors import BadRequest, Problem, TooLarge, UnsupportedMediaType
 from stakeline.web import headers
 from stakeline.web.guarding import Guard
-from stakeline.web.protocol import WHOLE_BODY
+from stakeline.web.http11 import CONNECTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -127,8 +127,8 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
         TooLarge: it is longer than `most_bytes`; no more than that was kept.
         BadRequest: the client hung up before its end.
     """
-    take = request.scope.get(WHOLE_BODY)
-    whole = take() if take else None
+    connection = request.scope.get(CONNECTION)
+    whole = connection.whole_body() if connection else None
     body, more = whole or b"", whole is None
     if len(body) > most_bytes:
         raise TooLarge
