@@ -77,6 +77,7 @@ class Grouping(Generic[A, G]):
         self._note = note
         self._waiting: deque[_Request[A, G]] = deque()
         self._under_way: list[list[_Request[A, G]]] = []
+        self._requests_under_way = 0
         self._count = 0
         self._looks = 0
         self._arrived = asyncio.Event()
@@ -96,10 +97,10 @@ class Grouping(Generic[A, G]):
             raise Overloaded
         answered = asyncio.get_running_loop().create_future()
         request: _Request[A, G] = _Request(asked, answered, self._looks)
-        if not self._waiting:
-            self._arrived.set()
         self._waiting.append(request)
         self._count += len(asked)
+        if self._is_worth_a_group():
+            self._arrived.set()
         return await request.answered
 
     @asynccontextmanager
@@ -128,11 +129,14 @@ class Grouping(Generic[A, G]):
 
     async def _run(self) -> None:
         while True:
-            while not self._waiting:
+            while not self._is_worth_a_group():
                 self._arrived.clear()
                 await self._arrived.wait()
             group = self._next_group()
             self._under_way.append(group)
+            self._requests_under_way += len(group)
+            if self._is_worth_a_group():  # not all of them fitted in
+                self._arrived.set()
             try:
                 answers = await self._carry_out(_asked_by(group))
             except Unavailable as problem:
@@ -142,12 +146,21 @@ class Grouping(Generic[A, G]):
                 answers = [problem] * len(_asked_by(group))
                 log.warning("a group was not written", group=len(answers), cause=problem.cause)
             self._under_way.remove(group)
+            self._requests_under_way = sum(map(len, self._under_way))
             self._note(answers)
             ends = [0]
             for request in group:
                 ends.append(ends[-1] + len(request.asked))
             for request, (start, end) in zip(group, pairwise(ends), strict=True):
                 request.answer(answers[start:end])
+
+    def _is_worth_a_group(self) -> bool:
+        """Whether something waits, and as many requests as are under way.
+
+        A second group at once is worth having where the first one takes long, as on a slow disk.
+        Else it only makes both of them smaller, and each costs as much as some ten bets.
+        """
+        return len(self._waiting) >= max(1, self._requests_under_way)
 
     def _next_group(self) -> list[_Request[A, G]]:
         group = [self._waiting.popleft()]

@@ -47,3 +47,67 @@ async def test_who_waits_too_long_is_told_and_not_carried_out(
         may_end.set()
         assert await group.ask(["fourth"]) == ["fourth"]
     assert carried_out == ["first", "fourth"]
+
+
+async def test_a_second_group_begins_with_as_many_requests_as_are_under_way() -> None:
+    """Not with fewer: both would be small. With one at once there is no second one at all."""
+    begun: list[list[str]] = []
+    ends = [asyncio.Event() for _ in range(4)]
+
+    async def commit(asked: Sequence[str]) -> Answers:
+        begun.append(list(asked))
+        await ends[len(begun) - 1].wait()
+        return list(asked)
+
+    async def ask(*each: str) -> None:
+        for one in each:
+            asking.append(asyncio.create_task(group.ask([one])))
+        for _ in range(5):  # all that can begin has begun
+            await asyncio.sleep(0)
+
+    asking: list[asyncio.Task[Answers]] = []
+    sizes = Histogram("sizes", "Sizes.", registry=CollectorRegistry())
+    group = Grouping[str, str](commit, sizes, at_once=2)
+    async with group.running(), asyncio.timeout(5):
+        await ask("1", "2", "3")
+        await ask("4", "5")
+        assert begun == [["1", "2", "3"]]
+        await ask("6", "7")
+        assert begun[1:] == [["4", "5", "6", "7"]]
+        await ask(*"abcdefgh")  # as many as are under way, but two groups are
+        assert len(begun) == 2
+        ends[0].set()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert begun[2:] == [[*"abcdefgh"]]
+        for end in ends:
+            end.set()
+        assert [await one for one in asking] == [[one] for one in "1234567abcdefgh"]
+
+
+async def test_what_does_not_fit_into_a_group_is_the_next_one_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody else needs to ask for that."""
+    monkeypatch.setattr(grouping, "MOST_IN_GROUP", 4)
+    begun: list[str] = []
+    first_may_end, others_may_end = asyncio.Event(), asyncio.Event()
+
+    async def commit(asked: Sequence[str]) -> Answers:
+        begun.append("".join(asked))
+        await (first_may_end if len(begun) == 1 else others_may_end).wait()
+        return list(asked)
+
+    sizes = Histogram("sizes", "Sizes.", registry=CollectorRegistry())
+    group = Grouping[str, str](commit, sizes, at_once=2)
+    async with group.running(), asyncio.timeout(5):
+        asking = [asyncio.create_task(group.ask([one])) for one in "abcd"]
+        await asyncio.sleep(0.01)
+        asking += [asyncio.create_task(group.ask([*each])) for each in ("efgh", "ijkl", "mnop")]
+        await asyncio.sleep(0.01)
+        assert begun == ["abcd"]
+        first_may_end.set()
+        await asyncio.sleep(0.01)
+        assert begun[1:] == ["efgh", "ijkl"]
+        others_may_end.set()
+        await asyncio.gather(*asking)
