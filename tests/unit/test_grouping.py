@@ -60,8 +60,7 @@ async def test_a_second_group_begins_with_as_many_requests_as_are_under_way() ->
         return list(asked)
 
     async def ask(*each: str) -> None:
-        for one in each:
-            asking.append(asyncio.create_task(group.ask([one])))
+        asking.extend(asyncio.create_task(group.ask([one])) for one in each)
         for _ in range(5):  # all that can begin has begun
             await asyncio.sleep(0)
 
