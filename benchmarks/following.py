@@ -51,7 +51,7 @@ def catching_up(ground: Ground) -> list[Row]:
 
 def keeping_up(ground: Ground) -> list[Row]:
     """How late a price is seen while 1000 are changed a second."""
-    p99s, rates, cpus = [], [], []
+    p99s, outcomes = [], []
     with house(ground, "keeping-up", users=1) as ours:
         probe, *others = ours.events
         for _ in range(ground.rounds):
@@ -59,16 +59,21 @@ def keeping_up(ground: Ground) -> list[Row]:
             running = load.started(ours.line, _changing(ours, others), seconds, rate=RATE)
             time.sleep(_WARM_S)
             late = sorted(_lags_ms(ours, probe, ground.seconds))
-            outcome = running.outcome()
+            outcomes.append(running.outcome())
             p99s.append(late[int(len(late) * 0.99)])
-            rates.append(outcome.rate(200))
-            cpus.append(outcome.cpu)
+    # Those that were due, whenever their answers came: of the last ones, after the end. What finds
+    # no connection free is not sent, so a service that falls behind is seen all the same.
+    rates = [one.counts.get("200", 0) / one.took_s for one in outcomes]
+    cpu = load.most_cpu(outcomes)
     told = f"{min(rates):,.0f}/s were changed, at the least"
+    last_ms = max(one.drained_s for one in outcomes) * 1000
+    answered = max(one.ms(200, "p99") for one in outcomes)
+    how = f"answered within {answered:.0f} ms at p99, the last one {last_ms:.0f} ms after the end"
     what = "1000 prices a second, how late they are seen, p99"
     slow = "price changes a second that line-provider takes, of 1000 asked for"
     return [
-        Row(what, ground.engine, p99s, "ms", 200.0, False, told, max(cpus)),
-        Row(slow, ground.engine, rates, "/s", 0.99 * RATE, cpu=max(cpus)),
+        Row(what, ground.engine, p99s, "ms", 200.0, False, told, cpu),
+        Row(slow, ground.engine, rates, "/s", 0.99 * RATE, detail=how, cpu=cpu),
     ]
 
 
