@@ -174,9 +174,12 @@ async def test_a_database_that_fails_at_once_is_a_problem(replica: Replica) -> N
     """Before anything was sent, the answer can still say so."""
     async with replica.database.write() as conn:
         await conn.exec_driver_sql("ALTER TABLE bets RENAME TO gone")
-    page = partial(history.page, chosen=Selection(1))
+    find_end = partial(history.end_of_part, chosen=Selection(1))
+    parts = exports.side_by_side(
+        replica.database, find_end, partial(history.part, chosen=Selection(1))
+    )
     with pytest.raises(Unavailable):
-        await exports.stream(replica.database, page, exports.CSV, name="bets", columns=BetBody)
+        await exports.stream(parts, exports.CSV, name="bets", columns=BetBody)
 
 
 @pytest.fixture

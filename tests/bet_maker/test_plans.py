@@ -70,6 +70,19 @@ def a_page(**chosen: Any) -> Callable[[AsyncConnection], Awaitable[Any]]:  # noq
     return lambda conn: history.page(conn, IN_ORDER, 100, chosen=selection)
 
 
+def a_part(**chosen: Any) -> Callable[[AsyncConnection], Awaitable[Any]]:  # noqa: ANN401 - any column
+    """The first part of an export of a selection of bets: where it ends, and its lines."""
+    selection = Selection(**({"user_id": None} | chosen))
+
+    async def read(conn: AsyncConnection) -> None:
+        end = await history.end_of_part(conn, None, 5, chosen=selection)
+        assert end is not None
+        lines = await history.part(conn, None, end, chosen=selection)
+        assert len(lines.splitlines()) == 5 or selection.status is not None
+
+    return read
+
+
 OF_USER, OF_EVENT, BY_ID = "bets_of_user", "bets_of_event", "bets_pkey sqlite_autoindex_bets_1"
 BY_KEY = "bets_user_id_key_key sqlite_autoindex_bets_2"
 KNOWN = [asked("e1", user_id=1 + n % 10, key=f"key{n}") for n in range(50)]
@@ -84,6 +97,11 @@ CASES: dict[str, tuple[Callable[[AsyncConnection], Awaitable[Any]], str]] = {
     "bets of a user on an event": (a_page(user_id=3, event_id="e3"), f"{OF_USER} {OF_EVENT}"),
     "everybody's bets": (a_page(), BY_ID),
     "everybody's bets in a time": (a_page(placed_from=NOW, placed_to=NOW + 10**12), BY_ID),
+    "a part of a user": (a_part(user_id=3), OF_USER),
+    "a part of a user by status": (a_part(user_id=3, status="LOST"), OF_USER),
+    "a part on an event": (a_part(event_id="e3"), OF_EVENT),
+    "a part of everybody": (a_part(), BY_ID),
+    "a part in a time": (a_part(placed_from=NOW, placed_to=NOW + 10**12), BY_ID),
     "a bet": (lambda conn: bets.find(conn, 1, IN_ORDER), f"{BY_ID} {OF_USER}"),
     "repeated keys": (lambda conn: acceptance.repeated(conn, KNOWN), BY_KEY),
     "reasons": (lambda conn: reasons.Reasons.look_up(conn, KNOWN), BY_KEY),

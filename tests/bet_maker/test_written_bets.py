@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -118,3 +119,28 @@ async def test_the_last_page_of_a_status_may_be_the_first(replica: Replica) -> N
     assert await replica.page(Selection(2, "LOST"), lost[-3], 5) == (lost[-2:], None)
     assert await replica.page(Selection(2, "LOST"), lost[-3], 2) == (lost[-2:], None)
     assert await replica.page(Selection(2, "LOST"), lost[-4], 2) == (lost[-3:-1], lost[-2])
+
+
+async def test_the_parts_of_an_export_are_the_whole_of_it(replica: Replica) -> None:
+    """Of any selection, in parts of any size: every bet once, the newest first."""
+    await fill(replica)
+    statuses: tuple[BetStatus | None, ...] = (None, "VOID")
+    for user_id, event_id, status, placed_from in product(
+        (None, 2), (None, next(iter(EVENTS)), "none"), statuses, (None, TIMES[2])
+    ):
+        chosen = Selection(user_id, status, event_id, placed_from, None)
+        expected, _ = await replica.page(chosen, None, 5000)
+        for size in (1, 7, len(expected) or 1, 5000):
+            if size == 1 and len(expected) > 300:
+                continue
+            found: list[str] = []
+            place: str | None = None
+            while True:
+                async with replica.database.read() as conn:
+                    end = await history.end_of_part(conn, place, size, chosen=chosen)
+                    lines = await history.part(conn, place, end, chosen=chosen)
+                found += [json.loads(line)["bet_id"] for line in lines.splitlines()]
+                if end is None:
+                    break
+                place = end
+            assert found == expected

@@ -184,12 +184,15 @@ async def list_bets(
     cut before the end of the answer, bets are missing.
     """
     chosen = history.Selection(_whose(who, user), status, event_id, placed_from, placed_to)
-    page = partial(history.page, chosen=chosen, with_users=_oversees(who))
+    with_users = _oversees(who)
     if (form := exports.form_of(request)) != exports.JSON:
-        columns = UsersBet if _oversees(who) else BetBody
-        return await exports.stream(desk.database, page, form, name="bets", columns=columns)
+        columns = UsersBet if with_users else BetBody
+        find_end = partial(history.end_of_part, chosen=chosen)
+        part = partial(history.part, chosen=chosen, with_users=with_users)
+        parts = exports.side_by_side(desk.database, find_end, part)
+        return await exports.stream(parts, form, name="bets", columns=columns)
     async with desk.database.read() as conn:
-        found, last = await page(conn, cursor, limit)
+        found, last = await history.page(conn, cursor, limit, chosen=chosen, with_users=with_users)
     return exports.array(found, next_link(request, last))
 
 

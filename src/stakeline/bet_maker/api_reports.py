@@ -120,7 +120,8 @@ async def _answer(
 ) -> Response:
     """A page of a list, or all of it as a stream, as `Accept` has it."""
     if (form := exports.form_of(request)) != exports.JSON:
-        return await exports.stream(desk.database, page, form, name=name, columns=body)
+        parts = exports.in_turn(desk.database, page)
+        return await exports.stream(parts, form, name=name, columns=body)
     after = _read_cursor(cursor)
     async with desk.database.read() as conn:
         found, last = await page(conn, after, limit)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
+from collections import deque
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,7 +18,7 @@ from stakeline.web import accepting
 from stakeline.web.documenting import NEXT, answer, header, lines
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
     from pydantic import BaseModel
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,7 +32,7 @@ NDJSON = "application/x-ndjson"
 CSV = "text/csv"
 _VARIES = header("Vary", "Accept chooses the form.", enum=["Accept"])
 PAGE = 5000
-"""How many rows one read brings: all that an export ever has in memory."""
+"""How many rows one read brings: with as many again as are read at once all that is in memory."""
 
 # What a spreadsheet would compute, the signs' full-width forms included.
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -69,24 +71,42 @@ def array(rows: Sequence[str], headers: dict[str, str]) -> Response:
 
 
 async def stream(
+    parts: AsyncGenerator[str, None], media_type: str, *, name: str, columns: type[BaseModel]
+) -> Response:
+    """A whole list as one stream.
+
+    If a part fails on the way the connection is cut, so that half an export never looks whole.
+
+    Args:
+        parts: of `in_turn` or `side_by_side`.
+        media_type: `NDJSON`, or `CSV` with a header line.
+        name: of the file, without its ending.
+        columns: what a row is.
+
+    Raises:
+        Unavailable: the database cannot be read.
+    """
+    first = await anext(parts)  # before the answer begins, while it can be a 503
+    headers = {"Cache-Control": "no-store", "Vary": "Accept"}
+    if media_type == CSV:
+        headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+        media_type = f"{CSV}; charset=utf-8; header=present"
+        lines = _csv(first, parts, list(columns.model_fields))
+        return StreamingResponse(lines, 200, headers, media_type)
+    return StreamingResponse(_ndjson(first, parts), 200, headers, media_type)
+
+
+async def in_turn(
     database: Database,
     page: Callable[[AsyncConnection, Place | None, int], Awaitable[Page[Place]]],
-    media_type: str,
-    *,
-    name: str,
-    columns: type[BaseModel],
-) -> Response:
-    """All pages of a list as one stream.
+) -> AsyncGenerator[str, None]:
+    """A list's parts, their rows a line each: one page after another.
 
-    A reader however slow holds up nobody: no read outlasts a page. If one fails on the way the
-    connection is cut, so that half an export never looks whole.
+    A reader however slow holds up nobody: no read outlasts a page.
 
     Args:
         database: bet-maker's.
         page: so many rows after a place, and the next place; None: the beginning, and the end.
-        media_type: `NDJSON`, or `CSV` with a header line.
-        name: of the file, without its ending.
-        columns: what a row is.
 
     Raises:
         Unavailable: the database cannot be read.
@@ -96,39 +116,87 @@ async def stream(
         async with database.read() as conn:
             return await page(conn, after, PAGE)
 
-    async def pages(rows: Rows, after: Place | None) -> AsyncIterator[Rows]:
-        while True:
-            yield rows
-            if after is None:
-                return
-            rows, after = await background.finished(read(after))
-
-    found = pages(*await read(None))  # before the answer begins, while it can be a 503
-    headers = {"Cache-Control": "no-store", "Vary": "Accept"}
-    if media_type == CSV:
-        headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
-        media_type = f"{CSV}; charset=utf-8; header=present"
-        lines = _csv(found, list(columns.model_fields))
-        return StreamingResponse(lines, 200, headers, media_type)
-    return StreamingResponse(_ndjson(found), 200, headers, media_type)
+    after: Place | None = None
+    while True:
+        rows, after = await background.finished(read(after))
+        yield "\n".join(rows)
+        if after is None:
+            return
 
 
-async def _ndjson(pages: AsyncIterator[Rows]) -> AsyncIterator[str]:
-    async for rows in pages:
-        yield "\n".join([*rows, ""])
+async def side_by_side(
+    database: Database,
+    find_end: Callable[[AsyncConnection, Place | None, int], Awaitable[Place | None]],
+    part: Callable[[AsyncConnection, Place | None, Place | None], Awaitable[str]],
+) -> AsyncGenerator[str, None]:
+    """The same, of a list whose parts can be read without the ones before.
+
+    The database writes as many of them at the same time as it is worth.
+
+    Args:
+        database: bet-maker's.
+        find_end: where so many rows after a place end; None: at the list's end.
+        part: the rows between two places.
+
+    Raises:
+        Unavailable: the database cannot be read.
+    """
+
+    async def end_after(after: Place | None) -> Place | None:
+        async with database.read() as conn:
+            return await find_end(conn, after, PAGE)
+
+    async def read(after: Place | None, end: Place | None) -> str:
+        async with database.read() as conn:
+            return await part(conn, after, end)
+
+    reading: deque[asyncio.Task[str]] = deque()
+    place: Place | None = None
+    is_whole = False
+    try:
+        while reading or not is_whole:
+            while len(reading) < database.reads_at_once and not is_whole:
+                after, place = place, await background.finished(end_after(place))
+                reading.append(asyncio.create_task(read(after, place)))
+                is_whole = place is None
+            read_now = await asyncio.shield(reading[0])
+            reading.popleft()
+            yield read_now
+    finally:
+        for task in reading:  # it goes on to its end, and nobody asks how that was
+            task.add_done_callback(_hear)
 
 
-async def _csv(pages: AsyncIterator[Rows], columns: list[str]) -> AsyncIterator[str]:
+def _hear(task: asyncio.Task[str]) -> None:
+    if not task.cancelled():
+        task.exception()
+
+
+async def _ndjson(first: str, parts: AsyncIterator[str]) -> AsyncIterator[str]:
+    async for part in _all(first, parts):
+        yield part + "\n"
+
+
+async def _csv(first: str, parts: AsyncIterator[str], columns: list[str]) -> AsyncIterator[str]:
     """RFC 4180; empty where JSON has null."""
-    lines = io.StringIO()
-    table = csv.DictWriter(lines, columns)
+    text = io.StringIO()
+    table = csv.DictWriter(text, columns)
     table.writeheader()
-    async for rows in pages:
-        for row in map(_READ, rows):
+    async for part in _all(first, parts):
+        for row in map(_READ, part.split("\n")):
             table.writerow({name: _cell(value) for name, value in row.items()})
-        yield lines.getvalue()
-        lines.seek(0)
-        lines.truncate()
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue()  # of an empty list
+
+
+async def _all(first: str, parts: AsyncIterator[str]) -> AsyncIterator[str]:
+    if first:
+        yield first
+    async for part in parts:
+        if part:  # there may have been nothing in it
+            yield part
 
 
 def _cell(value: object) -> object:

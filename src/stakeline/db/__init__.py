@@ -73,6 +73,11 @@ class Database:
         """How many transactions for writing of one kind are worth having under way at once."""
         return self._connections.writes_at_once
 
+    @property
+    def reads_at_once(self) -> int:
+        """How many reads of one large answer are worth having under way at once."""
+        return self._connections.reads_at_once
+
     async def open(self, *, allow_unsafe: bool = False) -> None:
         """Look whether the server will do, before it is used.
 

@@ -60,6 +60,7 @@ class Connections:
     """
 
     writes_at_once = 2  # while one is on its way to the disk the other is put together
+    reads_at_once = 2  # twice as much, on two of its processors
 
     def __init__(self, url: sa.URL) -> None:
         self._url = url

@@ -57,6 +57,7 @@ class Connections:
     """
 
     writes_at_once = 1
+    reads_at_once = 1  # two threads wait for the interpreter, and make a third less
 
     def __init__(self, url: sa.URL) -> None:
         self.engine = _create_engine(url)
