@@ -61,9 +61,11 @@ def keeping_up(ground: Ground) -> list[Row]:
             late = sorted(_lags_ms(ours, probe, ground.seconds))
             outcomes.append(running.outcome())
             p99s.append(late[int(len(late) * 0.99)])
-    # Those that were due, whenever their answers came: of the last ones, after the end. What finds
-    # no connection free is not sent, so a service that falls behind is seen all the same.
-    rates = [one.counts.get("200", 0) / one.took_s for one in outcomes]
+    # Those that were due, whenever their answers came: of the last ones, after the end. But not
+    # where some were left over: it fell behind, and answered those under way only then.
+    rates = [
+        one.rate(200) if one.unsent else one.counts.get("200", 0) / one.took_s for one in outcomes
+    ]
     cpu = load.most_cpu(outcomes)
     told = f"{min(rates):,.0f}/s were changed, at the least"
     last_ms = max(one.drained_s for one in outcomes) * 1000

@@ -28,6 +28,8 @@ MOST_IN_GROUP = 1000
 MOST_WAITING = 10_000
 """How many may wait; the next ones are told to come back."""
 LOOK_S = 0.1
+SOON_LOOKS = 2
+"""How many looks the first one may have waited while nothing else keeps it from being next."""
 MOST_LOOKS = 8
 """How many looks the first one of them may have waited; then, too, the next ones are told so.
 
@@ -119,6 +121,8 @@ class Grouping(Generic[A, G]):
                 await self._arrived.wait()
             await asyncio.sleep(LOOK_S)
             self._looks += 1
+            if self._is_worth_a_group():
+                self._arrived.set()
             while self._waiting and self._looks - self._waiting[0].began > ANSWER_LOOKS:
                 late = self._waiting.popleft()
                 self._count -= len(late.asked)
@@ -140,8 +144,8 @@ class Grouping(Generic[A, G]):
             try:
                 answers = await self._carry_out(_asked_by(group))
             except Unavailable as problem:
-                # Who waits behind the group has waited for the database as long: tell them, too.
-                while self._waiting:
+                # Who waits behind all groups has waited for the database as long: tell them, too.
+                while self._waiting and len(self._under_way) == self._at_once:
                     group += self._next_group()
                 answers = [problem] * len(_asked_by(group))
                 log.warning("a group was not written", group=len(answers), cause=problem.cause)
@@ -155,12 +159,16 @@ class Grouping(Generic[A, G]):
                 request.answer(answers[start:end])
 
     def _is_worth_a_group(self) -> bool:
-        """Whether something waits, and as many requests as are under way.
+        """Whether as many requests wait as are under way, or the first one has waited for long.
 
-        A second group at once is worth having where the first one takes long, as on a slow disk.
-        Else it only makes both of them smaller, and each costs as much as some ten bets.
+        A second group at once is worth having where the first one takes its time, as on a slow disk
+        or behind a lock. Else it only makes both of them smaller, and each costs as much as some
+        ten bets.
         """
-        return len(self._waiting) >= max(1, self._requests_under_way)
+        waiting = self._waiting
+        return bool(waiting) and (
+            len(waiting) >= self._requests_under_way or self._looks - waiting[0].began >= SOON_LOOKS
+        )
 
     def _next_group(self) -> list[_Request[A, G]]:
         group = [self._waiting.popleft()]

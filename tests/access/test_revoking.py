@@ -56,7 +56,9 @@ async def test_a_revoked_token_is_nobodys(lone: House, way: str) -> None:
     made = await user.bets.post("/bets", bet, headers=key)
     assert made.status_code == 201
     await revoke(operator.bets.client, user.user_id, TERMS[way])
-    for path in ("/bets", f"/bets/{made.json()['bet_id']}", "/events", "/users/me", "/bets/zq7x"):
+    made_here = f"/bets/{made.json()['bet_id']}"
+    events = ("/events", "/events?limit=0", "/events/", "/events/?limit=0", "/events/?cursor=zq7x")
+    for path in ("/bets", made_here, *events, "/users/me", "/bets/zq7x"):
         for accept in ("application/json", "application/x-ndjson", "text/csv"):
             answer = await user.bets.get(path, headers={"Accept": accept})
             refused(answer, 401, "unauthenticated")

@@ -110,3 +110,34 @@ async def test_what_does_not_fit_into_a_group_is_the_next_one_at_once(
         assert begun[1:] == ["efgh", "ijkl"]
         others_may_end.set()
         await asyncio.gather(*asking)
+
+
+async def test_a_group_that_takes_long_keeps_nobody_from_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However few wait behind it; and if it fails, those that came just now are carried out."""
+    monkeypatch.setattr(grouping, "LOOK_S", 0.01)
+    may_fail = asyncio.Event()
+    begun: list[str] = []
+
+    async def commit(asked: Sequence[str]) -> Answers:
+        begun.append("".join(asked))
+        if len(begun) == 1:
+            await may_fail.wait()
+            raise Unavailable
+        return list(asked)
+
+    sizes = Histogram("sizes", "Sizes.", registry=CollectorRegistry())
+    group = Grouping[str, str](commit, sizes, at_once=2)
+    async with group.running(), asyncio.timeout(5):
+        stuck = [asyncio.create_task(group.ask([one])) for one in "abc"]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert await group.ask(["d"]) == ["d"]
+        assert begun == ["abc", "d"]
+        just_now = asyncio.create_task(group.ask(["e"]))
+        await asyncio.sleep(0)
+        may_fail.set()
+        assert await just_now == ["e"]
+        for one in stuck:
+            assert [type(answer) for answer in await one] == [Unavailable]

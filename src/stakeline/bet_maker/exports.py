@@ -86,7 +86,7 @@ async def stream(
     Raises:
         Unavailable: the database cannot be read.
     """
-    first = await anext(parts)  # before the answer begins, while it can be a 503
+    first = [await anext(parts)]  # before the answer begins, while it can be a 503
     headers = {"Cache-Control": "no-store", "Vary": "Accept"}
     if media_type == CSV:
         headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
@@ -172,12 +172,14 @@ def _hear(task: asyncio.Task[str]) -> None:
         task.exception()
 
 
-async def _ndjson(first: str, parts: AsyncIterator[str]) -> AsyncIterator[str]:
+async def _ndjson(first: list[str], parts: AsyncIterator[str]) -> AsyncIterator[str]:
     async for part in _all(first, parts):
         yield part + "\n"
 
 
-async def _csv(first: str, parts: AsyncIterator[str], columns: list[str]) -> AsyncIterator[str]:
+async def _csv(
+    first: list[str], parts: AsyncIterator[str], columns: list[str]
+) -> AsyncIterator[str]:
     """RFC 4180; empty where JSON has null."""
     text = io.StringIO()
     table = csv.DictWriter(text, columns)
@@ -191,9 +193,10 @@ async def _csv(first: str, parts: AsyncIterator[str], columns: list[str]) -> Asy
     yield text.getvalue()  # of an empty list
 
 
-async def _all(first: str, parts: AsyncIterator[str]) -> AsyncIterator[str]:
-    if first:
-        yield first
+async def _all(first: list[str], parts: AsyncIterator[str]) -> AsyncIterator[str]:
+    """The first part, which is given away, or it would be kept to the end, and the others."""
+    if first[0]:
+        yield first.pop()
     async for part in parts:
         if part:  # there may have been nothing in it
             yield part

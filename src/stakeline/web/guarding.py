@@ -35,6 +35,11 @@ class Guard(SecurityBase):
         self._roles = {*roles, "anybody"} | ({"operator"} if "user" in roles else set())
         self._look_up = look_up
 
+    @property
+    def looks_later(self) -> bool:
+        """Whether the route finds out itself if the token was revoked."""
+        return not self._look_up
+
     async def __call__(self, request: Request) -> Principal:
         """Who asks.
 

@@ -57,13 +57,15 @@ class JsonRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler, behind the checks of who asks, media type, size and syntax."""
         handle = super().get_route_handler()
-        if not self.body_field:
+        if not self.body_field and not any(each.looks_later for each in self.guards.values()):
             return handle
 
         async def handle_guarded(request: Request) -> Response:
             for guard in self.guards.values():
                 await guard(request)
             try:
+                if not self.body_field:
+                    return await handle(request)
                 # Read here, since FastAPI would turn our problem into one of its own.
                 body = await self.read(request)
                 return await handle(JsonRequest(request, body, value_of(body)))
