@@ -55,7 +55,7 @@ class _Request(Generic[A, G]):
 class Grouping(Generic[A, G]):
     """Has what requests ask for committed in groups, one transaction after another.
 
-    Nobody waits for company: a lone request is a group at once.
+    Nobody waits for company while nothing is under way: a lone request is a group at once.
 
     Args:
         commit: carries out a group in one transaction; each one's own answer, in order. It raises
