@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import socket
 import statistics
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
+import uvloop
 
 from stakeline.web import serving
 from stakeline.web.binding import bind
@@ -154,3 +156,30 @@ def test_what_fails_at_the_start_reaches_the_caller(tmp_path: Path) -> None:
     (tmp_path / "line-provider.sqlite3").write_bytes(b"no database" * 1000)
     with closing(bind("127.0.0.1", 0)) as sock, pytest.raises(OSError, match="not a database"):
         serving.run(line_provider(tmp_path), sock, lambda: None)
+
+
+def test_new_connections_need_not_wait_for_a_turn_each() -> None:
+    """Turns of the loop that serves: under load each takes tens of milliseconds."""
+
+    async def turns_for(count: int) -> int:
+        sock = bind("127.0.0.1", 0)
+        task = asyncio.create_task(serving.serve(create_app(), sock))
+        async with client_of(sock) as client:
+            await answering(client)
+        new = [socket.create_connection(sock.getsockname()) for _ in range(count)]
+        for each in new:
+            each.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        turns, silent = 0, new
+        while silent:
+            await asyncio.sleep(0)
+            turns += 1
+            answered, _, _ = select.select(silent, [], [], 0)
+            silent = [each for each in silent if each not in answered]
+        for each in new:
+            each.close()
+        signal.raise_signal(signal.SIGTERM)
+        await task
+        return turns
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(asyncio.wait_for(turns_for(64), 20)) < 48

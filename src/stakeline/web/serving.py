@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+DOORS = 32
+"""By how many file descriptors the socket is listened to.
+
+libuv takes one connection from each at a turn of its loop. Under load a turn takes tens of
+milliseconds, and new connections would wait behind those that are there, for seconds.
+"""
 GRACE_S = 8
 """How long requests under way may take to end, once serving stops."""
 DRAIN_S = 0.2
@@ -103,4 +109,4 @@ async def serve(app: FastAPI, sock: socket.socket) -> None:
         # SQLite's thread gives up the interpreter at each statement and row, and would wait 5 ms to
         # have it back: a group took longer than it has bets.
         sys.setswitchinterval(0.0002)
-        await Server(app).serve([sock])
+        await Server(app).serve([sock, *(sock.dup() for _ in range(DOORS - 1))])
