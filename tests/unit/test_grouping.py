@@ -12,13 +12,21 @@ from stakeline.errors import Overloaded, Unavailable
 from stakeline.grouping import Grouping
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     import pytest
 
     from stakeline.errors import Problem
 
     Answers = list[str | Problem]
+
+
+def grouping_of(
+    commit: Callable[[Sequence[str]], Awaitable[Answers]], at_once: int = 1
+) -> Grouping[str, str]:
+    """One that commits so."""
+    sizes = Histogram("sizes", "Sizes.", registry=CollectorRegistry())
+    return Grouping(commit, sizes, at_once=at_once)
 
 
 async def test_who_waits_too_long_is_told_and_not_carried_out(
@@ -34,8 +42,7 @@ async def test_who_waits_too_long_is_told_and_not_carried_out(
         carried_out.extend(asked)
         return list(asked)
 
-    sizes = Histogram("sizes", "Sizes.", registry=CollectorRegistry())
-    group = Grouping[str, str](commit, sizes)
+    group = grouping_of(commit)
     async with group.running(), asyncio.timeout(5):
         under_way = asyncio.create_task(group.ask(["first"]))
         await asyncio.sleep(0)
@@ -49,8 +56,11 @@ async def test_who_waits_too_long_is_told_and_not_carried_out(
     assert carried_out == ["first", "fourth"]
 
 
-async def test_a_second_group_begins_with_as_many_requests_as_are_under_way() -> None:
-    """Not with fewer: both would be small. With one at once there is no second one at all."""
+async def test_a_second_group_begins_with_as_many_requests_as_are_under_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not with fewer: both would be small. And there is no third one."""
+    monkeypatch.setattr(grouping, "LOOK_S", 60)  # nothing has waited for long
     begun: list[list[str]] = []
     ends = [asyncio.Event() for _ in range(4)]
 
@@ -65,8 +75,7 @@ async def test_a_second_group_begins_with_as_many_requests_as_are_under_way() ->
             await asyncio.sleep(0)
 
     asking: list[asyncio.Task[Answers]] = []
-    sizes = Histogram("sizes", "Sizes.", registry=CollectorRegistry())
-    group = Grouping[str, str](commit, sizes, at_once=2)
+    group = grouping_of(commit, at_once=2)
     async with group.running(), asyncio.timeout(5):
         await ask("1", "2", "3")
         await ask("4", "5")
@@ -88,6 +97,7 @@ async def test_what_does_not_fit_into_a_group_is_the_next_one_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nobody else needs to ask for that."""
+    monkeypatch.setattr(grouping, "LOOK_S", 60)
     monkeypatch.setattr(grouping, "MOST_IN_GROUP", 4)
     begun: list[str] = []
     first_may_end, others_may_end = asyncio.Event(), asyncio.Event()
@@ -97,8 +107,7 @@ async def test_what_does_not_fit_into_a_group_is_the_next_one_at_once(
         await (first_may_end if len(begun) == 1 else others_may_end).wait()
         return list(asked)
 
-    sizes = Histogram("sizes", "Sizes.", registry=CollectorRegistry())
-    group = Grouping[str, str](commit, sizes, at_once=2)
+    group = grouping_of(commit, at_once=2)
     async with group.running(), asyncio.timeout(5):
         asking = [asyncio.create_task(group.ask([one])) for one in "abcd"]
         await asyncio.sleep(0.01)
@@ -127,8 +136,7 @@ async def test_a_group_that_takes_long_keeps_nobody_from_the_next_one(
             raise Unavailable
         return list(asked)
 
-    sizes = Histogram("sizes", "Sizes.", registry=CollectorRegistry())
-    group = Grouping[str, str](commit, sizes, at_once=2)
+    group = grouping_of(commit, at_once=2)
     async with group.running(), asyncio.timeout(5):
         stuck = [asyncio.create_task(group.ask([one])) for one in "abc"]
         await asyncio.sleep(0)
