@@ -6,7 +6,7 @@ line-provider writes them, bet-maker reads them as strictly as it reads its user
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -60,8 +60,7 @@ class UnreadableItem(ValueError):
     """The feed holds something that this release cannot read and must not skip."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(NamedTuple):
     """A place in a log: the item at `seq` of `epoch`, which was written at `at`."""
 
     epoch: str

@@ -35,10 +35,11 @@ class Tokens:
         """
         if token is None:
             raise Unauthenticated
-        signed = self.signing is not None and self.signing.has_seen(token)
-        found = None if signed else self._static.find(token)
+        signing = self.signing
+        found = signing.read_again(token) if signing is not None else None
+        found = self._static.find(token) if found is None else found
         if found is not None:
             return found
-        if self.signing is None:
+        if signing is None:
             raise Unauthenticated
-        return self.signing.read(token)
+        return signing.read(token)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from starlette.middleware.cors import CORSMiddleware
@@ -30,7 +31,8 @@ class Names:
 
     def __init__(self, names: Sequence[str]) -> None:
         known = _ANY if "*" in names else "|".join(map(re.escape, names))
-        self._known = re.compile(rf"(?:{known})(?::[0-9]{{1,5}})?", re.IGNORECASE | re.ASCII)
+        pattern = re.compile(rf"(?:{known})(?::[0-9]{{1,5}})?", re.IGNORECASE | re.ASCII)
+        self._are_known = lru_cache(64)(pattern.fullmatch)
 
     def check(self, scope: Scope) -> None:
         """Nothing, if the request has one well-formed `Host` with one of them.
@@ -39,7 +41,7 @@ class Names:
             BadRequest: it has not.
         """
         hosts = headers.given(scope, b"host")
-        if len(hosts) != 1 or not self._known.fullmatch(hosts[0]):
+        if len(hosts) != 1 or not self._are_known(hosts[0]):
             raise BadRequest("Host must be one name by which this service is called.")
 
 

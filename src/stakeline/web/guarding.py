@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from fastapi import Depends, Request
@@ -80,8 +81,15 @@ def token_of(request: Request) -> str | None:
     given = headers.given(request.scope, b"authorization")
     if not given:
         return None
-    scheme, _, token = given[0].partition(" ")
+    if len(given) > 1:
+        raise Unauthenticated
+    return _bearer(given[0])
+
+
+@lru_cache(1024)  # clients send the same with each request
+def _bearer(given: str) -> str:
+    scheme, _, token = given.partition(" ")
     token = token.strip(" ")
-    if len(given) > 1 or scheme.lower() != "bearer" or not token or not token.isascii():
+    if scheme.lower() != "bearer" or not token or not token.isascii():
         raise Unauthenticated
     return token

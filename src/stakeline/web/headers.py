@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,10 +31,9 @@ def given(scope: Scope, name: bytes) -> Sequence[str]:
     return [value.decode("latin-1") for each, value in scope["headers"] if each == name]
 
 
-@lru_cache
-def lines(usual: Headers) -> bytes:
-    """The lines of headers that most answers have."""
-    return b"".join(b"%b: %b\r\n" % each for each in usual)
+def lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Headers as they are sent."""
+    return b"".join(b"%b: %b\r\n" % each for each in headers)
 
 
 def security(own: Iterable[tuple[bytes, bytes]] = (), *, over_tls: bool = False) -> Headers:

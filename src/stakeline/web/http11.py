@@ -7,6 +7,7 @@ connection where both have all there is to say.
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,6 +23,12 @@ from stakeline.web import headers
 CONNECTION = "stakeline.connection"
 """In the scope: the connection on which the request came, an `Http11`."""
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
+
+
+@lru_cache(256)  # clients ask for the same few again and again
+def _target(url: bytes) -> tuple[str, bytes, bytes]:
+    parts = httptools.parse_url(url)
+    return unquote(parts.path.decode("ascii")), parts.path, parts.query or b""
 
 
 class Http11(HttpToolsProtocol):
@@ -46,8 +53,8 @@ class Http11(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin to answer, or wait until what came before is answered."""
-        parser, url = self.parser, httptools.parse_url(self.url)
-        path = url.path.decode("ascii")
+        parser = self.parser
+        path, raw_path, query = _target(self.url)
         version = parser.get_http_version()
         all_of_them = [*self.headers]  # trailers are put to those, and are none of the request's
         by_name = dict(all_of_them)
@@ -60,9 +67,9 @@ class Http11(HttpToolsProtocol):
             "scheme": self.scheme,
             "method": parser.get_method().decode("ascii"),
             "root_path": self.root_path,
-            "path": self.root_path + (unquote(path) if "%" in path else path),
-            "raw_path": self.root_path.encode("ascii") + url.path,
-            "query_string": url.query or b"",
+            "path": self.root_path + path,
+            "raw_path": self.root_path.encode("ascii") + raw_path,
+            "query_string": query,
             "headers": all_of_them,
             headers.BY_NAME: by_name,
             "state": self.app_state.copy(),
@@ -99,17 +106,14 @@ class Http11(HttpToolsProtocol):
         cycle.body = bytearray()
         return body
 
-    def answer_at_once(
-        self, status: int, own: list[tuple[bytes, bytes]], usual: headers.Headers, body: bytes
-    ) -> bool:
+    def answer_at_once(self, status: int, lines: bytes, body: bytes) -> bool:
         """Send a whole answer to the request under way, if that can be done now.
 
         uvicorn takes it as two messages and searches each header twice: an eighth of a bet's time.
 
         Args:
             status: the answer's.
-            own: its own headers, in lower case and without line ends.
-            usual: likewise, those that most answers have.
+            lines: its headers, in lower case, each with its line's end.
             body: all of it.
         """
         cycle = self._active
@@ -119,13 +123,12 @@ class Http11(HttpToolsProtocol):
             return False
         if self._defaults is not self.server_state.default_headers:  # another one each second
             self._defaults = self.server_state.default_headers
-            self._default_lines = headers.lines(tuple(self._defaults))
+            self._default_lines = headers.lines(self._defaults)
         end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
         cycle.waiting_for_100_continue = False
         cycle.response_started = cycle.response_complete = True
-        lines = [b"%b: %b\r\n" % each for each in own]
-        head = STATUS_LINE[status], self._default_lines, *lines, headers.lines(usual), end
-        self.transport.send(b"".join((*head, body)))  # type: ignore[attr-defined] # `Joining` has it
+        whole = b"".join((STATUS_LINE[status], self._default_lines, lines, end, body))
+        self.transport.send(whole)  # type: ignore[attr-defined] # `Joining` has it
         cycle.message_event.set()
         if not cycle.keep_alive:
             cycle.transport.close()

@@ -23,6 +23,7 @@ from stakeline.web.guarding import Guard
 from stakeline.web.http11 import CONNECTION
 from stakeline.web.observing import Observing, identify
 from stakeline.web.reading import JsonRoute, LargeJsonRoute, value_of
+from stakeline.web.responses import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -135,7 +136,11 @@ class Lean(Observing):
         super().__init__(app, registry)
         self._names, self._shared = names, shared
         # As Starlette's answers to those who are of no origin: a cache must not give it to a page.
-        self._varies: headers.Headers = ((b"vary", b"Origin"),) if shared else ()
+        varies: headers.Headers = ((b"vary", b"Origin"),) if shared else ()
+        self._usual = []
+        for over_tls in (False, True):
+            usual = headers.security(over_tls=over_tls) + varies
+            self._usual.append((usual, headers.lines(usual)))
         self._routes = {
             (method, route.path): route for route in routes for method in route.methods or ()
         }
@@ -152,14 +157,11 @@ class Lean(Observing):
         try:
             response = await self._answer(route, scope, receive)
             status = response.status_code
-            own = [*response.raw_headers, (b"x-request-id", request_id)]
-            over_tls = scope["scheme"] == "https"
-            usual = headers.security(own, over_tls=over_tls) + self._varies
+            usual, usual_lines = self._usual[scope["scheme"] == "https"]
+            lines = b"%bx-request-id: %b\r\n%b" % (lines_of(response), request_id, usual_lines)
             connection = scope.get(CONNECTION)
-            if connection is None or not connection.answer_at_once(
-                status, own, usual, response.body
-            ):
-                said = [*own, *usual]
+            if connection is None or not connection.answer_at_once(status, lines, response.body):
+                said = [*response.raw_headers, (b"x-request-id", request_id), *usual]
                 await send({"type": "http.response.start", "status": status, "headers": said})
                 await send({"type": "http.response.body", "body": response.body})
         finally:

@@ -127,7 +127,8 @@ class Protocol(Http11):
     def on_headers_complete(self) -> None:
         """Begin to answer."""
         self._in_head = False
-        self._measure()
+        if self._come > HEADERS_BYTES:  # else they cannot be so long
+            self._measure()
         if self.parser.should_upgrade() and any(name in _OF_A_BODY for name, _ in self.headers):
             # The parser would take the body for another request.
             self._give_up(BadRequest("A request that asks for an upgrade can have no body."))
@@ -147,7 +148,8 @@ class Protocol(Http11):
 
     def on_message_complete(self) -> None:
         """Note that all of the request is here."""
-        self._measure()  # again, since trailers are put to them
+        if self._come > HEADERS_BYTES:
+            self._measure()  # again, since trailers are put to them
         self._unread = self._looks = 0
         self._arriving = False
         self.cycle.more_body = False
@@ -184,10 +186,8 @@ class Protocol(Http11):
         self.tasks.add(task)
 
     def _measure(self) -> None:
-        if self._come > HEADERS_BYTES:  # else they cannot be so long
-            size = sum(len(name) + len(value) + 4 for name, value in self.headers)
-            if size > HEADERS_BYTES:
-                self._give_up(HeadersTooLarge())
+        if sum(len(name) + len(value) + 4 for name, value in self.headers) > HEADERS_BYTES:
+            self._give_up(HeadersTooLarge())
 
     def _give_up(self, problem: Problem) -> None:
         self._refusal = problem

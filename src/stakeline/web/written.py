@@ -152,7 +152,8 @@ def answer(request: Request, page: Page) -> Response:
     said = {"ETag": page.etag, "Cache-Control": "no-cache"}
     if page.following is not None:
         said |= next_link(request, page.following)
-    known = ",".join(headers.given(request.scope, b"if-none-match"))
+    given = headers.given(request.scope, b"if-none-match")
+    known = ",".join(given) if given else ""
     if known and (known.strip() == "*" or page.etag in _TAG.findall(known)):
         return Response(None, 304, said)
     return Json(page.body, 200, said)
