@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, TextIO
 
 import pytest
 from pydantic import SecretStr
 
+from stakeline.auth import Principal
+from stakeline.auth.signing import Signing
 from stakeline.bet_maker.settings import Settings as BetMakerSettings
 from stakeline.line_provider.settings import Settings as LineProviderSettings
 from stakeline.settings import WrongSetting
@@ -112,6 +115,19 @@ async def asking(*calls: Callable[[], Awaitable[httpx2.Response]]) -> AsyncItera
         ended = True
 
 
+@asynccontextmanager
+async def read_by_now(pipe: Path) -> AsyncIterator[TextIO]:
+    """The pipe to write to, once somebody has begun to read it."""
+    async with asyncio.timeout(60):
+        end = None
+        while end is None:
+            await asyncio.sleep(0.01)
+            with suppress(OSError):
+                end = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    with os.fdopen(end, "w") as file:
+        yield file
+
+
 @pytest.fixture(params=[1, 2])
 async def house(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[House]:
     """The services with one worker each, and with two."""
@@ -199,6 +215,27 @@ async def test_static_tokens_are_exchanged_in_three_steps(house: House) -> None:
     # bet-maker follows on: its feed is no older than the exchange.
     await house.bets.until_ready(within_s=5)
     assert (await house.bets.client.post("/bets", json=bet, headers=by(user))).status_code == 201
+
+
+async def test_a_hangup_while_a_service_starts_is_not_lost(tmp_path: Path) -> None:
+    """What it had read by then is read anew."""
+    pipe = tmp_path / "jwt"
+    os.mkfifo(pipe)
+    line = Service("line-provider", tmp_path, LINE_PROVIDER_JWT_SECRET_FILE=str(pipe))
+    await line.start()
+    try:
+        async with read_by_now(pipe) as settings:
+            line.signal(signal.SIGHUP)
+            settings.write(OLD)
+        async with read_by_now(pipe) as settings:
+            settings.write(NEW)
+        await line.until_ready()
+        for signed_by, status in ((OLD, 401), (NEW, 200)):
+            token = Signing(SecretStr(signed_by)).issue(Principal("desk", "operator", 1))
+            assert (await line.client.get("/events", headers=by(token))).status_code == status
+    finally:
+        await line.kill()
+        await line.client.aclose()
 
 
 WRONG = (

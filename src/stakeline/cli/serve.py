@@ -71,6 +71,7 @@ def serve_line_provider(options: Options) -> int:
     Raises:
         WrongSetting: it cannot start; the message names the setting.
     """
+    _hold_hangups()
     if options.wait:
         _wait("stakeline.line_provider.app")
     chosen = _read(LineProviderSettings, options)
@@ -86,6 +87,7 @@ def serve_line_provider(options: Options) -> int:
 
 def serve_bet_maker(options: Options) -> int:
     """Serve bet-maker until SIGTERM or SIGINT; as `serve_line_provider`."""
+    _hold_hangups()
     if options.wait:
         _wait("stakeline.bet_maker.app")
     chosen = _read(BetMakerSettings, options)
@@ -124,6 +126,11 @@ def resync() -> int:
     return 0
 
 
+def _hold_hangups() -> None:
+    """Let SIGHUP wait until the settings can be read anew, so that none is lost."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+
+
 def _wait(app: str) -> None:
     """Import what takes longest, and wait for a byte; without one this process ends."""
     importlib.import_module(app)
@@ -148,7 +155,6 @@ def _serve(
     options: Options,
 ) -> int:
     fd = options.fd
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the settings can be read anew
     try:
         sock = binding.bind(chosen.host, chosen.port) if fd is None else socket.socket(fileno=fd)
     except OSError as error:

@@ -193,15 +193,20 @@ async def start(
         options: further ones of its command.
         wait: whether it does nothing but import before `_let_go`.
     """
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "stakeline", service),
-        *("--fd", str(sock.fileno()), "--lifeline", str(lifeline)),
-        *(*options, *(["--wait"] if wait else [])),
-        env=environment,
-        pass_fds=[sock.fileno(), lifeline],
-        stdin=asyncio.subprocess.PIPE if wait else asyncio.subprocess.DEVNULL,
-        process_group=0,  # Ctrl-C is for the command, which then ends its services in order
-    )
+    # It begins with this: SIGHUP waits there until settings can be read anew, and ends nobody.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "stakeline", service),
+            *("--fd", str(sock.fileno()), "--lifeline", str(lifeline)),
+            *(*options, *(["--wait"] if wait else [])),
+            env=environment,
+            pass_fds=[sock.fileno(), lifeline],
+            stdin=asyncio.subprocess.PIPE if wait else asyncio.subprocess.DEVNULL,
+            process_group=0,  # Ctrl-C is for the command, which then ends its services in order
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
 
 def _let_go(process: Process) -> None:

@@ -50,6 +50,7 @@ async def run(service: str, sock: socket.socket, count: int, *options: str) -> i
                 worker.send_signal(signal.SIGHUP)
 
     loop.add_signal_handler(signal.SIGHUP, hand_on)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
     async def keep(number: int) -> None:
         first = True

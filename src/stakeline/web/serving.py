@@ -84,13 +84,17 @@ def run(app: FastAPI, sock: socket.socket, take_anew: Callable[[], None]) -> Non
     Args:
         app: what is served.
         sock: a bound socket.
-        take_anew: called at SIGHUP, to read anew what may change while it serves.
+        take_anew: called at SIGHUP, to read anew what may change while it serves; also at one that
+            was blocked so far.
 
     Raises:
         Exception: whatever the application's start raises.
     """
     with asyncio.Runner(loop_factory=Server(app).config.get_loop_factory()) as runner:
-        runner.get_loop().add_signal_handler(signal.SIGHUP, take_anew)
+        loop = runner.get_loop()
+        loop.add_signal_handler(signal.SIGHUP, take_anew)
+        # A signal that comes before uvloop runs would be lost.
+        loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, {signal.SIGHUP})
         runner.run(serve(app, sock))
 
 
