@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from benchmarks.table import Row, each
 from tests import cluster
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from benchmarks.house import Ground, House
     from benchmarks.load import Outcome
@@ -32,14 +33,21 @@ def bets(ground: Ground) -> list[Row]:
         )
         bare = stack.enter_context(constant(ground.folder, answer))
         place(ours, WARM_S)
-        constants, singles, outcomes, used_s = [], [], [], 0.0
+        sides = [
+            partial(place, ours),
+            partial(load.drive, bare, ours.placing(), connections=ours.connections),
+        ]
+        constants, singles, outcomes = [], [], []
+        used_s = -cpu_s(ours.processes["bet-maker"].pid)
         for _ in range(ground.rounds):
-            constants.append(load.drive(bare, ours.placing(), ground.seconds, ours.connections))
+            before = load.by_turns(ground.seconds / 2, *sides)
             if ground.server is not None:
                 singles.append(reference.single_rows(ours, ground.folder, ground.seconds))
-            used_s -= cpu_s(ours.processes["bet-maker"].pid)
-            outcomes.append(place(ours, ground.seconds))
-            used_s += cpu_s(ours.processes["bet-maker"].pid)
+            after = load.by_turns(ground.seconds / 2, *sides)
+            own_ones, bare_ones = (load.joined(a + b) for a, b in zip(before, after, strict=True))
+            outcomes.append(own_ones)
+            constants.append(bare_ones)
+        used_s += cpu_s(ours.processes["bet-maker"].pid)
     rates = [one.rate(201) for one in outcomes]
     own_us = used_s / sum(one.counts["201"] for one in outcomes) * 1_000_000
     bare_rates = [one.rate(201) for one in constants]
@@ -86,10 +94,7 @@ def hot(ground: Ground) -> list[Row]:
     """All bets on one event, beside bets on 100."""
     with house(ground, "hot") as ours:
         place(ours, WARM_S)
-        outcomes = [
-            (place(ours, ground.seconds), place(ours, ground.seconds, events=1))
-            for _ in range(ground.rounds)
-        ]
+        outcomes = pairs(ground, partial(place, ours), partial(place, ours, events=1))
     return [beside(ground, "all bets on one event, of bets on 100", 0.9, outcomes)]
 
 
@@ -101,9 +106,7 @@ def workers(ground: Ground) -> list[Row]:
     ):
         place(one, WARM_S)
         warm = place(two, WARM_S)
-        outcomes = [
-            (place(one, ground.seconds), place(two, ground.seconds)) for _ in range(ground.rounds)
-        ]
+        outcomes = pairs(ground, partial(place, one), partial(place, two))
         all_of_two = [warm, *(of_two for _, of_two in outcomes)]
         taken = sum(run.counts["201"] for run in all_of_two)
         unknown = sum(run.counts.get("503", 0) for run in all_of_two)
@@ -117,6 +120,14 @@ def workers(ground: Ground) -> list[Row]:
         beside(ground, "POST /bets with --workers 2, of one", 1.0, outcomes),
         Row(what, ground.engine, [wrong], "bets", 0.0, False, words),
     ]
+
+
+def pairs(
+    ground: Ground, first: Callable[[float], Outcome], second: Callable[[float], Outcome]
+) -> list[tuple[Outcome, Outcome]]:
+    """What came of both in each round, by turns."""
+    rounds = (load.by_turns(ground.seconds, first, second) for _ in range(ground.rounds))
+    return [(load.joined(one), load.joined(other)) for one, other in rounds]
 
 
 def beside(ground: Ground, what: str, target: float, pairs: list[tuple[Outcome, Outcome]]) -> Row:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +14,12 @@ from urllib.parse import urlsplit
 from benchmarks.generator import DRAIN_S, FRESH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 KEY = FRESH.decode()
 """Where a request has this it has 16 hexadecimal digits, others each time it is sent."""
 CONNECTIONS = 64
+SLICE_S = 0.5
 ROOT = Path(__file__).parents[1]
 
 
@@ -103,6 +105,44 @@ def drive(
 def most_cpu(outcomes: Iterable[Outcome]) -> float:
     """The load generator's share of a core, the most of these."""
     return max(one.cpu for one in outcomes)
+
+
+def by_turns(seconds: float, *sides: Callable[[float], Outcome]) -> list[list[Outcome]]:
+    """What came of each side, so many seconds in all, by turns of half a second.
+
+    What else the machine does falls on all of them alike: the ratio of two sides varies half as
+    much from one round to the next as where each has its whole time at once.
+
+    Args:
+        seconds: for each.
+        sides: what is measured, given for how long.
+    """
+    count = max(1, round(seconds / SLICE_S))
+    parts: list[list[Outcome]] = [[] for _ in sides]
+    turns = list(zip(sides, parts, strict=True))
+    for _ in range(count):
+        for side, its in turns:
+            its.append(side(seconds / count))
+        turns.reverse()  # else one would always come after the other
+    return parts
+
+
+def joined(outcomes: Sequence[Outcome]) -> Outcome:
+    """What came of several runs together; their times are left out."""
+    took_s = sum(one.took_s for one in outcomes)
+    answered, counts = Counter[str](), Counter[str]()
+    for one in outcomes:
+        answered.update(one.answered)
+        counts.update(one.counts)
+    return Outcome(
+        took_s=took_s,
+        drained_s=max(one.drained_s for one in outcomes),
+        cpu=sum(one.cpu * one.took_s for one in outcomes) / took_s,
+        answered=answered,
+        unsent=sum(one.unsent for one in outcomes),
+        counts=counts,
+        times_ms={},
+    )
 
 
 class Running:

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from contextlib import contextmanager
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -34,22 +35,24 @@ def events(ground: Ground) -> list[Row]:
             answer = ours.call("GET", f"{at}/events")
             assert len(answer.json()) == 100
             asking = [load.request("GET", f"{at}/events", user)]
-            etag = answer.headers.get("etag")
+            etag = answer.headers["etag"]
             known = [load.request("GET", f"{at}/events", user, "", f"If-None-Match: {etag}")]
-            bare, whole, short = [], [], []
             with constant(ground.folder, answer) as other:
-                for _ in range(ground.rounds):
-                    bare.append(load.drive(other, asking, ground.seconds))
-                    whole.append(load.drive(at, asking, ground.seconds))
-                    if etag:
-                        short.append(load.drive(at, known, ground.seconds))
+                sides = [
+                    partial(load.drive, url, requests)
+                    for url, requests in ((other, asking), (at, asking), (at, known))
+                ]
+                rounds = [load.by_turns(ground.seconds, *sides) for _ in range(ground.rounds)]
+            bare, whole, short = (
+                [load.joined(one) for one in side] for side in zip(*rounds, strict=True)
+            )
             of = [one.rate(200) for one in bare]
             for what, outcomes, status, target in (
                 (f"GET /events of {service}, of a constant answer", whole, 200, 0.7),
                 (f"304 to GET /events of {service}, of a constant whole", short, 304, None),
             ):
-                rates = [one.rate(status) for one in outcomes] or [0.0] * ground.rounds
-                told = f"{each(rates)}; constant {each(of)}" if outcomes else "no ETag"
+                rates = [one.rate(status) for one in outcomes]
+                told = f"{each(rates)}; constant {each(of)}"
                 ratios = [own / one for own, one in zip(rates, of, strict=True)]
                 cpu = load.most_cpu([*outcomes, *bare])
                 rows.append(Row(what, ground.engine, ratios, "x", target, detail=told, cpu=cpu))

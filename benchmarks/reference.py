@@ -9,6 +9,7 @@ import subprocess
 import time
 import uuid
 from contextlib import closing
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -59,19 +60,22 @@ ORDER BY bet_id DESC
 
 
 def single_rows(house: House, folder: Path, seconds: float, clients: int = 64) -> float:
-    """Bets a second that pgbench inserts one by one, each durable on its own."""
+    """Bets a second that pgbench inserts one by one, each durable on its own.
+
+    The first second does not count: the server's new processes are slower then.
+    """
     script = folder / "single.sql"
     least, most = min(house.users), max(house.users)
     text = _SINGLE.format(least=least, most=most, events=len(house.events), columns=COLUMNS)
     # pgbench ends a statement at its line's end only where there is a semicolon.
     script.write_text(text.rstrip() + ";\n", encoding="ascii")
     command = [str(binaries() / "pgbench"), "-n", "-M", "prepared", "-c", str(clients), "-j", "2"]
-    command += ["-T", str(max(1, round(seconds))), "-f", str(script), house.database]
+    command += ["-T", str(1 + max(1, round(seconds))), "-P", "1", "-f", str(script), house.database]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    found = re.search(r"tps = ([\d.]+)", done.stdout)
-    assert found, done.stdout
-    return float(found[1])
+    rates = re.findall(r"^progress: .* ([\d.]+) tps", done.stderr, re.MULTILINE)
+    assert len(rates) > 1, done.stderr
+    return mean(map(float, rates[1:]))
 
 
 def thousands(house: House, seconds: float) -> float:

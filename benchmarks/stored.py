@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks import bets
@@ -71,9 +72,6 @@ def large(ground: Ground) -> list[Row]:
         fill(full, 10 * MILLION, full.events)
         bets.place(full, bets.WARM_S)
         bets.place(empty, bets.WARM_S)
-        outcomes = [
-            (bets.place(empty, ground.seconds), bets.place(full, ground.seconds))
-            for _ in range(ground.rounds)
-        ]
+        outcomes = bets.pairs(ground, partial(bets.place, empty), partial(bets.place, full))
     what = "POST /bets with 10 M bets stored, of an empty table"
     return [bets.beside(ground, what, 0.8, outcomes)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -123,7 +122,7 @@ async def place_bet(
     said = location(request, f"bets/{outcome.bet_id}")
     if outcome.replayed:
         said["Idempotent-Replayed"] = "true"
-    return Json(bet_json(outcome).encode(), HTTPStatus.CREATED, said)
+    return Json(bet_json(outcome).encode(), 201, said)
 
 
 @large_router.post("/bets/batch", response_model=BatchAnswer)
@@ -215,7 +214,7 @@ async def get_bet(bet_id: Annotated[BetId, Path()], desk: DeskHere, who: Reader)
         "reason": bets.why(bet, row["event_status"], row["closed_at"]),
     }
     body = bet_json(bet, with_user=_oversees(who)).encode()
-    return Json(body[:-1] + b',"receipt":' + strictjson.dumps(receipt) + b"}", HTTPStatus.OK, {})
+    return Json(body[:-1] + b',"receipt":' + strictjson.dumps(receipt) + b"}", 200, {})
 
 
 def _oversees(who: Principal) -> bool:

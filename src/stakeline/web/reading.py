@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
@@ -89,8 +89,8 @@ class JsonRoute(APIRoute):
             TooLarge: it is longer than `most_bytes`.
             BadRequest: the client hung up before its end.
         """
-        media_type = next(iter(headers.given(request.scope, b"content-type")), "")
-        if media_type.partition(";")[0].strip().lower() != "application/json":
+        given = headers.given(request.scope, b"content-type")
+        if not given or not _is_json(given[0]):
             raise UnsupportedMediaType
         return await read_body(request, self.most_bytes)
 
@@ -103,6 +103,11 @@ class JsonRoute(APIRoute):
         if not isinstance(error, Problem) or error.status in _OF_THE_REQUEST:
             for guard in self.guards.values():
                 await guard.look_again(request)
+
+
+@lru_cache(256)  # clients send the same with each request
+def _is_json(media_type: str) -> bool:
+    return media_type.partition(";")[0].strip().lower() == "application/json"
 
 
 class LargeJsonRoute(JsonRoute):
