@@ -101,7 +101,7 @@ def _append(house: House, count: int) -> None:
     rows = []
     for n in range(1, count + 1):
         body = bodies[n % len(bodies)]
-        body |= {"version": body["version"] + 1, "coefficient": 1 + n % 1000 / 100}
+        body |= {"version": body["version"] + 1, "coefficient": (100 + n % 1000) / 100}
         event = json.dumps(body, separators=(",", ":"))
         rows.append((seq + n, at + n, body["event_id"], body["version"], event, "operator"))
     if database.startswith("sqlite"):
@@ -127,7 +127,7 @@ def _lags_ms(house: House, event_id: str, seconds: float) -> list[float]:
     lags: list[float] = []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
-        price = {"coefficient": 5 + len(lags) % 1000 / 100}
+        price = {"coefficient": (500 + len(lags) % 1000) / 100}
         changed = house.call("PATCH", f"{house.line}/events/{event_id}", price).json()
         began = time.perf_counter()
         while _seen(house, event_id)["version"] < changed["version"]:
