@@ -33,12 +33,16 @@ def bets(ground: Ground) -> list[Row]:
         )
         bare = stack.enter_context(constant(ground.folder, answer))
         place(ours, WARM_S)
-        sides = [
-            partial(place, ours),
-            partial(load.drive, bare, ours.placing(), connections=ours.connections),
-        ]
-        constants, singles, outcomes = [], [], []
-        used_s = -cpu_s(ours.processes["bet-maker"].pid)
+        constants, singles, outcomes, used_s = [], [], [], 0.0
+
+        def own(seconds: float) -> Outcome:
+            nonlocal used_s
+            used_s -= cpu_s(ours.processes["bet-maker"].pid)
+            outcome = place(ours, seconds)
+            used_s += cpu_s(ours.processes["bet-maker"].pid)
+            return outcome
+
+        sides = own, partial(load.drive, bare, ours.placing(), connections=ours.connections)
         for _ in range(ground.rounds):
             before = load.by_turns(ground.seconds / 2, *sides)
             if ground.server is not None:
@@ -47,20 +51,19 @@ def bets(ground: Ground) -> list[Row]:
             own_ones, bare_ones = (load.joined(a + b) for a, b in zip(before, after, strict=True))
             outcomes.append(own_ones)
             constants.append(bare_ones)
-        used_s += cpu_s(ours.processes["bet-maker"].pid)
     rates = [one.rate(201) for one in outcomes]
     own_us = used_s / sum(one.counts["201"] for one in outcomes) * 1_000_000
     bare_rates = [one.rate(201) for one in constants]
     cpu = load.most_cpu([*outcomes, *constants])
-    own = told(f"{each(rates)}, {own_us:.0f} us of bet-maker's CPU a bet", outcomes)
+    words_of_own = told(f"{each(rates)}, {own_us:.0f} us of bet-maker's CPU a bet", outcomes)
     rows = []
     if singles:
         ratios = [rate / single for rate, single in zip(rates, singles, strict=True)]
-        words = f"{own}; pgbench {each(singles)}"
+        words = f"{words_of_own}; pgbench {each(singles)}"
         what = "POST /bets, of pgbench's single rows"
         rows.append(Row(what, ground.engine, ratios, "x", 1.0, detail=words, cpu=cpu))
     ratios = [rate / one for rate, one in zip(rates, bare_rates, strict=True)]
-    words = f"{own}; constant {each(bare_rates)}"
+    words = f"{words_of_own}; constant {each(bare_rates)}"
     target = None if singles else 0.5
     what = "POST /bets, of a constant 201"
     rows.append(Row(what, ground.engine, ratios, "x", target, detail=words, cpu=cpu))

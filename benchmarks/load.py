@@ -56,7 +56,7 @@ class Outcome:
         cpu: the load generator's share of one core.
         answered: how many answers there were in that time, by status.
         unsent: how many requests found no connection.
-        counts: all answers by status, those that came afterwards included.
+        counts: all answers by status, those that came before and afterwards included.
         times_ms: `p50`, `p99` and `max` by status: in a closed loop from sending, in an open one
             from when the request was due.
     """
@@ -117,7 +117,7 @@ def by_turns(seconds: float, *sides: Callable[[float], Outcome]) -> list[list[Ou
         seconds: for each.
         sides: what is measured, given for how long.
     """
-    count = max(1, round(seconds / SLICE_S))
+    count = 2 * max(1, round(seconds / SLICE_S / 2))
     parts: list[list[Outcome]] = [[] for _ in sides]
     turns = list(zip(sides, parts, strict=True))
     for _ in range(count):

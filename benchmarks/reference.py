@@ -70,7 +70,7 @@ def single_rows(house: House, folder: Path, seconds: float, clients: int = 64) -
     # pgbench ends a statement at its line's end only where there is a semicolon.
     script.write_text(text.rstrip() + ";\n", encoding="ascii")
     command = [str(binaries() / "pgbench"), "-n", "-M", "prepared", "-c", str(clients), "-j", "2"]
-    command += ["-T", str(1 + max(1, round(seconds))), "-P", "1", "-f", str(script), house.database]
+    command += ["-T", str(max(3, 1 + round(seconds))), "-P", "1", "-f", str(script), house.database]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     rates = re.findall(r"^progress: .* ([\d.]+) tps", done.stderr, re.MULTILINE)

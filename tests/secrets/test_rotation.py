@@ -226,6 +226,8 @@ async def test_a_hangup_while_a_service_starts_is_not_lost(tmp_path: Path) -> No
     try:
         async with read_by_now(pipe) as settings:
             line.signal(signal.SIGHUP)
+            pipe.unlink()
+            os.mkfifo(pipe)  # another one, which only a second reading opens
             settings.write(OLD)
         async with read_by_now(pipe) as settings:
             settings.write(NEW)

@@ -22,12 +22,20 @@ from tests import databases
 from tests.serving import bet_maker, line_provider, serving, until_known, until_ready
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from typer.testing import Result
 
 NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def signals_unblocked() -> Iterator[None]:
+    """SIGHUP as it was before the test: a service that does not come to serve leaves it blocked."""
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 @pytest.fixture(autouse=True)

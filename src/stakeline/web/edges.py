@@ -32,7 +32,7 @@ class Names:
     def __init__(self, names: Sequence[str]) -> None:
         known = _ANY if "*" in names else "|".join(map(re.escape, names))
         pattern = re.compile(rf"(?:{known})(?::[0-9]{{1,5}})?", re.IGNORECASE | re.ASCII)
-        self._are_known = lru_cache(64)(pattern.fullmatch)
+        self._are_known = lru_cache(16)(pattern.fullmatch)
 
     def check(self, scope: Scope) -> None:
         """Nothing, if the request has one well-formed `Host` with one of them.

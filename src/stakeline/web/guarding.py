@@ -86,7 +86,7 @@ def token_of(request: Request) -> str | None:
     return _bearer(given[0])
 
 
-@lru_cache(1024)  # clients send the same with each request
+@lru_cache(128)  # clients send the same with each request; few, since each may be long
 def _bearer(given: str) -> str:
     scheme, _, token = given.partition(" ")
     token = token.strip(" ")

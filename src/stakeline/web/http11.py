@@ -25,7 +25,7 @@ CONNECTION = "stakeline.connection"
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
-@lru_cache(256)  # clients ask for the same few again and again
+@lru_cache(64)  # clients ask for the same few again and again
 def _target(url: bytes) -> tuple[str, bytes, bytes]:
     parts = httptools.parse_url(url)
     return unquote(parts.path.decode("ascii")), parts.path, parts.query or b""

@@ -105,7 +105,7 @@ class JsonRoute(APIRoute):
                 await guard.look_again(request)
 
 
-@lru_cache(256)  # clients send the same with each request
+@lru_cache(16)  # clients send the same with each request
 def _is_json(media_type: str) -> bool:
     return media_type.partition(";")[0].strip().lower() == "application/json"
 
