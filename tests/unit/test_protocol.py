@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stakeline.web import protocol
+from stakeline.web import http11, protocol
 from tests.serving import serving
 from tests.unit.sample import create_app
 
@@ -227,6 +227,125 @@ async def test_nothing_is_left_of_a_connection(
     finally:
         gc.enable()
     assert made
+
+
+def kept(request: bytes) -> bytes:
+    """The request without the end of its connection."""
+    return request.replace(b"Connection: close\r\n", b"")
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each request between two others was known, by its bytes, from before."""
+    found: list[bool] = []
+    begin = protocol.Protocol.begin_known
+
+    def note(self: protocol.Protocol, data: bytes) -> bool:
+        found.append(begin(self, data))
+        return found[-1]
+
+    monkeypatch.setattr(protocol.Protocol, "begin_known", note)
+    return found
+
+
+async def asked(reader: StreamReader, writer: StreamWriter, request: bytes) -> bytes:
+    """What is answered to one more request on a connection, with the head of the answer."""
+    writer.write(request)
+    async with asyncio.timeout(5):
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        return head + await reader.readexactly(length)
+
+
+async def test_a_request_that_came_before_is_answered_alike(
+    sample: Served, known: list[bool]
+) -> None:
+    """On whichever connection; the one that each begins with is always read."""
+    here, there = kept(get("/orders?limit=3", "X: here")), kept(get("/orders?limit=4", "X: here"))
+    seen = []
+    for _ in range(2):
+        async with connected(sample) as streams:
+            seen += [await asked(*streams, request) for request in (here, there, here, there) * 2]
+    assert known == [False, False, True, True, True, True, True] + [True] * 7
+    assert {statuses(one)[0] for one in seen} == {200}
+    bodies = [one.partition(b"\r\n\r\n")[2] for one in seen]
+    assert bodies == [b'{"limit":3}', b'{"limit":4}'] * 8
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        POST + b"Content-Length: 12\r\n\r\n" + ORDER,
+        POST + b"Content-Length: 0\r\n\r\n",
+        get("/orders"),
+        kept(get("/orders", "Expect: 100-continue")),
+        kept(get("/orders", of_size(3 * KIB))),
+        kept(get("/orders")) * 2,
+        kept(get("/orders")).replace(b"HTTP/1.1", b"HTTP/1.0"),
+    ],
+    ids=["body", "no body", "last", "expects", "long", "two", "old"],
+)
+async def test_other_requests_are_always_read(
+    sample: Served, known: list[bool], request_: bytes
+) -> None:
+    """Those that may have more to them than one head, or are too long to be kept."""
+    for _ in range(3):
+        async with connected(sample) as (reader, writer):
+            await asked(reader, writer, kept(get("/healthz")))
+            writer.write(request_)
+            await asyncio.sleep(0.05)
+            writer.write(get("/healthz"))
+            async with asyncio.timeout(5):
+                await reader.read()
+    assert known
+    assert not any(known)
+
+
+async def test_a_request_that_is_known_hides_in_nothing(sample: Served) -> None:
+    """Its bytes within another request are what they are there: a body, or a header."""
+    hidden = kept(get("/orders"))
+    async with connected(sample) as streams:
+        for _ in range(3):
+            assert statuses(await asked(*streams, hidden)) == [200]
+    head = POST + f"Content-Length: {len(hidden)}\r\n\r\n".encode()
+    begun = POST.replace(b"POST", b"HEAD") + b"Connection: close\r\nX: "
+    for pieces, expected in (
+        ((hidden, head, hidden, get()), [200, 400, 200]),
+        ((hidden, begun, hidden), [200, 400]),
+        ((hidden, b"\r\n", hidden, get()), [200, 200, 200]),
+        ((get(), hidden), [200]),
+        ((hidden, b"nonsense\r\n\r\n", hidden), [200, 400]),
+    ):
+        assert statuses(await all_said(sample, *pieces, every_s=0.1)) == expected
+
+
+async def test_a_request_that_is_known_waits_for_those_before_it() -> None:
+    """Its answer is not sent before theirs."""
+    async with serving(create_app()) as served, connected(served) as (reader, writer):
+        for _ in range(2):
+            await asked(reader, writer, kept(get("/healthz")))
+        writer.write(kept(get("/slow")))
+        await served.app.state.began.wait()
+        writer.write(kept(get("/healthz")))
+        await asyncio.sleep(0.05)
+        writer.write(get("/nothing"))
+        await asyncio.sleep(0.05)
+        served.app.state.go_on.set()
+        async with asyncio.timeout(5):
+            assert statuses(await reader.read()) == [200, 200, 404]
+
+
+async def test_only_so_many_requests_are_known(
+    sample: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many different ones come."""
+    known: dict[bytes, object] = {}
+    monkeypatch.setattr(http11, "_known", known)
+    monkeypatch.setattr(http11, "_MOST_KNOWN", 5)
+    async with connected(sample) as streams:
+        for n in range(20):
+            assert statuses(await asked(*streams, kept(get(f"/orders?limit={n + 1}")))) == [200]
+            assert len(known) <= 5
 
 
 @pytest.mark.parametrize(

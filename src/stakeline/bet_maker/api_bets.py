@@ -35,7 +35,7 @@ from stakeline.web.guarding import BY_PASSWORD, may
 from stakeline.web.lean import LeanLargeRoute, LeanRoute
 from stakeline.web.links import location, next_link
 from stakeline.web.reading import JsonRoute
-from stakeline.web.responses import Json, json_response
+from stakeline.web.responses import json_response, json_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,7 +122,7 @@ async def place_bet(
     said = location(request, f"bets/{outcome.bet_id}")
     if outcome.replayed:
         said["Idempotent-Replayed"] = "true"
-    return Json(bet_json(outcome).encode(), 201, said)
+    return json_text(bet_json(outcome).encode(), 201, said)
 
 
 @large_router.post("/bets/batch", response_model=BatchAnswer)
@@ -214,7 +214,7 @@ async def get_bet(bet_id: Annotated[BetId, Path()], desk: DeskHere, who: Reader)
         "reason": bets.why(bet, row["event_status"], row["closed_at"]),
     }
     body = bet_json(bet, with_user=_oversees(who)).encode()
-    return Json(body[:-1] + b',"receipt":' + strictjson.dumps(receipt) + b"}", 200, {})
+    return json_text(body[:-1] + b',"receipt":' + strictjson.dumps(receipt) + b"}")
 
 
 def _oversees(who: Principal) -> bool:

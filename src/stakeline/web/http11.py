@@ -24,9 +24,19 @@ CONNECTION = "stakeline.connection"
 """In the scope: the connection on which the request came, an `Http11`."""
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
+_Target = tuple[str, bytes, bytes]
+"""A path, the same as it came, and the query."""
+_Head = tuple[str, str, _Target, list[tuple[bytes, bytes]], dict[bytes, bytes]]
+"""A method, HTTP's version, the target, all headers, and those by their names."""
+_known: dict[bytes, _Head] = {}
+_MOST_KNOWN = 256
+_LONGEST_KNOWN = 2048
+_NOT_KNOWN = {b"content-length", b"transfer-encoding", b"expect", b"upgrade"}
+"""Headers of requests that may have more to them than their head."""
+
 
 @lru_cache(64)  # clients ask for the same few again and again
-def _target(url: bytes) -> tuple[str, bytes, bytes]:
+def _target(url: bytes) -> _Target:
     parts = httptools.parse_url(url)
     return unquote(parts.path.decode("ascii")), parts.path, parts.query or b""
 
@@ -35,6 +45,7 @@ class Http11(HttpToolsProtocol):
     """One connection."""
 
     _active: RequestResponseCycle | None = None
+    _head: _Head | None = None
     _defaults: list[tuple[bytes, bytes]] | None = None
     _default_lines = b""
 
@@ -54,10 +65,44 @@ class Http11(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin to answer, or wait until what came before is answered."""
         parser = self.parser
-        path, raw_path, query = _target(self.url)
         version = parser.get_http_version()
-        all_of_them = [*self.headers]  # trailers are put to those, and are none of the request's
-        by_name = dict(all_of_them)
+        # Trailers are put to the others, and are none of the request's.
+        by_name = dict(all_of_them := [*self.headers])
+        method = parser.get_method().decode("ascii")
+        self._head = method, version, _target(self.url), all_of_them, by_name
+        expects = by_name.get(b"expect", b"").lower() == b"100-continue"
+        keep_alive = version != "1.0" and parser.should_keep_alive()
+        self._begin(self._head, keep_alive=keep_alive, expects=expects)
+
+    def know(self, data: bytes) -> None:
+        """Know the request that has just been read from now on: these bytes, and nothing else.
+
+        Who looks at the line again and again sends the same each time, and reading it takes as long
+        as finding the answer.
+        """
+        head = self._head
+        if head is None or len(data) > _LONGEST_KNOWN or not self.cycle.keep_alive:
+            return
+        if head[-1].keys().isdisjoint(_NOT_KNOWN):
+            if len(_known) >= _MOST_KNOWN:
+                _known.clear()
+            _known[data] = head
+
+    def begin_known(self, data: bytes) -> bool:
+        """Begin the request that these bytes are, if it is known, without the parser.
+
+        It must be between two requests, and the last one have left the connection open.
+        """
+        head = _known.get(data)
+        if head is None or not self.cycle.keep_alive:
+            return False
+        self._begin(head, keep_alive=True, expects=False)
+        self.cycle.more_body = False
+        self.cycle.message_event.set()
+        return True
+
+    def _begin(self, head: _Head, *, keep_alive: bool, expects: bool) -> None:
+        method, version, (path, raw_path, query), all_of_them, by_name = head
         scope: Any = {
             "type": "http",
             "asgi": _ASGI,
@@ -65,12 +110,12 @@ class Http11(HttpToolsProtocol):
             "server": self.server,
             "client": self.client,
             "scheme": self.scheme,
-            "method": parser.get_method().decode("ascii"),
+            "method": method,
             "root_path": self.root_path,
             "path": self.root_path + path,
             "raw_path": self.root_path.encode("ascii") + raw_path,
             "query_string": query,
-            "headers": all_of_them,
+            "headers": [*all_of_them],
             headers.BY_NAME: by_name,
             "state": self.app_state.copy(),
         }
@@ -84,8 +129,8 @@ class Http11(HttpToolsProtocol):
             access_log=False,
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
-            expect_100_continue=by_name.get(b"expect", b"").lower() == b"100-continue",
-            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            expect_100_continue=expects,
+            keep_alive=keep_alive,
             on_response=self.on_response_complete,
         )
         if before is None or before.response_complete:

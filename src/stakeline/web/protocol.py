@@ -58,7 +58,7 @@ class Protocol(Http11):
     _arriving = True  # at first a request is waited for like one that has begun
     _in_head = False
     _looks = 0
-    _unread = _come = _size = 0
+    _unread = _come = _size = _begun = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # TCP
         """Begin a connection."""
@@ -95,9 +95,12 @@ class Protocol(Http11):
         """Read what has come, unless the connection is only waiting for its end."""
         if self._deaf:
             return
-        if not self._arriving:
+        between = not self._arriving
+        if between:
+            if self.begin_known(data):
+                return
             self._arriving, self._looks = True, 0
-        self._size = len(data)
+        self._size, self._begun = len(data), 0
         self._unread += self._size
         self._come += self._size
         try:
@@ -107,6 +110,9 @@ class Protocol(Http11):
         except httptools.HttpParserError:
             log.warning("a request could not be read")
             self._refuse(self._refusal or BadRequest())
+        else:
+            if between and not self._arriving and self._begun == 1:
+                self.know(data)
         # The parser keeps what it has of a header, or of a chunk's size, until it has all of it.
         if self._unread > TARGET_BYTES + HEADERS_BYTES + KIB and not self._deaf:
             self._refuse(HeadersTooLarge())
@@ -114,6 +120,7 @@ class Protocol(Http11):
     def on_message_begin(self) -> None:
         """Begin a request."""
         self._arriving = self._in_head = True
+        self._begun += 1
         self._looks = 0
         self._come = self._size  # at the most: it may have begun behind another one
         self.url, self.headers = b"", []

@@ -16,7 +16,7 @@ from stakeline.errors import Unauthenticated, Unavailable
 from stakeline.sharing import Shared
 from stakeline.web import headers
 from stakeline.web.links import next_link
-from stakeline.web.responses import Json
+from stakeline.web.responses import Json, json_lines
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -68,21 +68,25 @@ class Page:
         until: from this instant on it may be another page, though nobody changes anything.
         body: the array.
         following: the cursor of the page after it; None on the last one.
-        etag: of just this body and cursor.
+        said: its headers, but for the link to the page after it; among them the ETag of just this
+            body and cursor.
+        lines: the same as they are sent with the body.
     """
 
     moment: Moment
     until: int
     body: bytes
     following: str | None
-    etag: str
+    said: dict[str, str]
+    lines: bytes
 
     @classmethod
     def of(cls, rows: Sequence[object], following: str | None, moment: Moment, until: int) -> Page:
         """The page with these rows."""
         body = strictjson.dumps(rows)
         digest = hashlib.blake2b(body + (following or "").encode(), digest_size=16)
-        return cls(moment, until, body, following, f'"{digest.hexdigest()}"')
+        said = {"ETag": f'"{digest.hexdigest()}"', "Cache-Control": "no-cache"}
+        return cls(moment, until, body, following, said, json_lines(body, said))
 
     def holds(self, at: Moment) -> bool:
         """Whether it would be written just so at that moment."""
@@ -149,11 +153,9 @@ class _Place:
 
 def answer(request: Request, page: Page) -> Response:
     """The page, or 304 where the client has it: RFC 9110, section 13.1.2."""
-    said = {"ETag": page.etag, "Cache-Control": "no-cache"}
-    if page.following is not None:
-        said |= next_link(request, page.following)
+    link = next_link(request, page.following)
     given = headers.given(request.scope, b"if-none-match")
     known = ",".join(given) if given else ""
-    if known and (known.strip() == "*" or page.etag in _TAG.findall(known)):
-        return Response(None, 304, said)
-    return Json(page.body, 200, said)
+    if known and (known.strip() == "*" or page.said["ETag"] in _TAG.findall(known)):
+        return Response(None, 304, page.said | link)
+    return Json(page.body, 200, json_lines(page.body, page.said | link) if link else page.lines)
