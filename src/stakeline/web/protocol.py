@@ -95,9 +95,10 @@ class Protocol(Http11):
         """Read what has come, unless the connection is only waiting for its end."""
         if self._deaf:
             return
-        between = not self._arriving
-        if between:
-            if self.begin_known(data):
+        may_be_known = False
+        if not self._arriving:
+            may_be_known = data.startswith(b"GET ")
+            if may_be_known and self.begin_known(data):
                 return
             self._arriving, self._looks = True, 0
         self._size, self._begun = len(data), 0
@@ -111,7 +112,7 @@ class Protocol(Http11):
             log.warning("a request could not be read")
             self._refuse(self._refusal or BadRequest())
         else:
-            if between and not self._arriving and self._begun == 1:
+            if may_be_known and not self._arriving and self._begun == 1:
                 self.know(data)
         # The parser keeps what it has of a header, or of a chunk's size, until it has all of it.
         if self._unread > TARGET_BYTES + HEADERS_BYTES + KIB and not self._deaf:
