@@ -17,6 +17,7 @@ from stakeline.line_provider import events, feed
 from stakeline.line_provider.api import LineHere
 from stakeline.web.documenting import answer, header, lines, link
 from stakeline.web.guarding import STATIC, may
+from stakeline.web.http11 import has_gone
 from stakeline.web.reading import JsonRoute
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ async def _hold(request: Request, bell: feed.Bell, rung: asyncio.Event, deadline
     try:
         while not rung.is_set():
             left_s = (deadline - clock.steady()) / clock.US_PER_S
-            if left_s <= 0 or request.app.state.draining or await request.is_disconnected():
+            if left_s <= 0 or request.app.state.draining or await has_gone(request):
                 return False
             with suppress(TimeoutError):
                 await asyncio.wait_for(rung.wait(), min(left_s, NOTICE_S))

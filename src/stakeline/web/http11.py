@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import httptools
@@ -19,6 +19,9 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from stakeline.web import headers
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 CONNECTION = "stakeline.connection"
 """In the scope: the connection on which the request came, an `Http11`."""
@@ -179,3 +182,11 @@ class Http11(HttpToolsProtocol):
             cycle.transport.close()
         cycle.on_response()
         return True
+
+
+async def has_gone(request: Request) -> bool:
+    """Whether the client has hung up.
+
+    While its connection is there that is in the scope; Starlette would begin to receive each time.
+    """
+    return CONNECTION not in request.scope and await request.is_disconnected()
