@@ -239,6 +239,22 @@ async def test_who_hangs_up_is_not_waited_for(
     assert looked[-1] < hung_up + 0.4
 
 
+async def test_who_hangs_up_is_noticed_behind_another_request(tmp_path: Path) -> None:
+    """Reading goes on while the one that came behind waits for its turn."""
+    async with serving(line_provider(tmp_path)) as line:
+        host, port = line.url.removeprefix("http://").split(":")
+        _, writer = await asyncio.open_connection(host, int(port))
+        head = "HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        writer.write(f"GET /feed?wait=1 {head}GET /healthz {head}".encode())
+        bell = line.app.state.line.bell
+        async with asyncio.timeout(0.5):
+            while not bell.held:
+                await asyncio.sleep(0.01)
+            writer.transport.abort()
+            while bell.held:
+                await asyncio.sleep(0.01)
+
+
 async def test_an_empty_log_has_a_name(tmp_path: Path) -> None:
     """Before the first event there is an epoch, which a restart keeps and another log has not."""
     async with serving(line_provider(tmp_path)) as served:

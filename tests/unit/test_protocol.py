@@ -280,10 +280,11 @@ async def test_a_request_that_came_before_is_answered_alike(
         get("/orders"),
         kept(get("/orders", "Expect: 100-continue")),
         kept(get("/orders", of_size(3 * KIB))),
+        kept(get("/orders", *(f"X-{n}: {n}" for n in range(40)))),
         kept(get("/orders")) * 2,
         kept(get("/orders")).replace(b"HTTP/1.1", b"HTTP/1.0"),
     ],
-    ids=["body", "no body", "last", "expects", "long", "two", "old"],
+    ids=["body", "no body", "last", "expects", "long", "headers", "two", "old"],
 )
 async def test_other_requests_are_always_read(
     sample: Served, known: list[bool], request_: bytes
@@ -317,6 +318,21 @@ async def test_a_request_that_is_known_hides_in_nothing(sample: Served) -> None:
         ((hidden, b"nonsense\r\n\r\n", hidden), [200, 400]),
     ):
         assert statuses(await all_said(sample, *pieces, every_s=0.1)) == expected
+
+
+async def test_what_the_parser_would_not_read_is_not_known(sample: Served) -> None:
+    """A trailer that ends the connection is the parser's to judge, and it reads no more then."""
+    hidden = kept(get("/orders"))
+    chunks = b"\r\nc\r\n" + ORDER + b"\r\n0\r\n"
+    last = POST + b"Transfer-Encoding: chunked\r\n" + chunks + b"Connection: close\r\n\r\n"
+    async with connected(sample) as (reader, writer):
+        for _ in range(3):
+            assert statuses(await asked(reader, writer, hidden)) == [200]
+        assert statuses(await asked(reader, writer, last)) == [201]
+        writer.write(hidden)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await reader.read(1)
 
 
 async def test_a_request_that_is_known_waits_for_those_before_it() -> None:

@@ -34,6 +34,8 @@ _Head = tuple[str, str, _Target, list[tuple[bytes, bytes]], dict[bytes, bytes]]
 _known: dict[bytes, _Head] = {}
 _MOST_KNOWN = 256
 _LONGEST_KNOWN = 2048
+_MOST_HEADERS = 32
+"""Of one that is known: each takes far more memory than bytes on the wire."""
 _NOT_KNOWN = {b"content-length", b"transfer-encoding", b"expect", b"upgrade"}
 """Headers of requests that may have more to them than their head."""
 
@@ -86,10 +88,11 @@ class Http11(HttpToolsProtocol):
         head = self._head
         if head is None or len(data) > _LONGEST_KNOWN or not self.cycle.keep_alive:
             return
-        if head[-1].keys().isdisjoint(_NOT_KNOWN):
-            if len(_known) >= _MOST_KNOWN:
-                _known.clear()
+        _, _, _, all_of_them, by_name = head
+        if len(all_of_them) <= _MOST_HEADERS and by_name.keys().isdisjoint(_NOT_KNOWN):
             _known[data] = head
+            if len(_known) > _MOST_KNOWN:
+                del _known[next(iter(_known))]
 
     def begin_known(self, data: bytes) -> bool:
         """Begin the request that these bytes are, if it is known, without the parser.
@@ -142,6 +145,14 @@ class Http11(HttpToolsProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
 
+    def has_gone(self) -> bool:
+        """Whether the client of the request under way has hung up.
+
+        Reading goes on for it, though another request waits behind this one: else nobody would see.
+        """
+        self.flow.resume_reading()
+        return self._active is None or self._active.disconnected
+
     def whole_body(self) -> bytes | None:
         """The body of the request under way, if all of it has come already.
 
@@ -185,8 +196,6 @@ class Http11(HttpToolsProtocol):
 
 
 async def has_gone(request: Request) -> bool:
-    """Whether the client has hung up.
-
-    While its connection is there that is in the scope; Starlette would begin to receive each time.
-    """
-    return CONNECTION not in request.scope and await request.is_disconnected()
+    """Whether the client has hung up; Starlette would begin to receive, and cancel that."""
+    connection: Http11 | None = request.scope.get(CONNECTION)
+    return await request.is_disconnected() if connection is None else connection.has_gone()

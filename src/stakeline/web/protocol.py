@@ -57,6 +57,7 @@ class Protocol(Http11):
     _deaf = False
     _arriving = True  # at first a request is waited for like one that has begun
     _in_head = False
+    _goes_on = True
     _looks = 0
     _unread = _come = _size = _begun = 0
 
@@ -97,7 +98,7 @@ class Protocol(Http11):
             return
         may_be_known = False
         if not self._arriving:
-            may_be_known = data.startswith(b"GET ")
+            may_be_known = self._goes_on and data.startswith(b"GET ")
             if may_be_known and self.begin_known(data):
                 return
             self._arriving, self._looks = True, 0
@@ -160,6 +161,7 @@ class Protocol(Http11):
             self._measure()  # again, since trailers are put to them
         self._unread = self._looks = 0
         self._arriving = False
+        self._goes_on = self.parser.should_keep_alive()  # a trailer may say that it does not
         self.cycle.more_body = False
         self.cycle.message_event.set()
 
