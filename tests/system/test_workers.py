@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from contextlib import suppress
+import socket
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
 
+from tests.ports import HOST
 from tests.processes import Service, bet_maker, insist, line_provider, running
 from tests.system.checker import all_bets, ask, same_line
 
@@ -45,6 +47,14 @@ def alive(pid: int) -> bool:
     with suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False
+
+
+def connections_of(pid: int, port: int) -> int:
+    """How many connections the process has that came to this port (proc(5): /proc/net/tcp)."""
+    own = {str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    there = [row[9] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"]
+    return sum(f"socket:[{inode}]" in own for inode in there)
 
 
 async def until_gone(pids: list[int]) -> None:
@@ -101,6 +111,43 @@ async def test_workers_end_with_the_process_that_started_them(line: Service) -> 
         await line.kill()
         await until_gone(workers)
         await line.restart()
+
+
+async def test_workers_share_the_connections(line: Service) -> None:
+    """None of them has nearly all, as the one would that is woken first."""
+    async with running(line), asyncio.timeout(20):
+        workers = workers_of(line)
+
+        def shares() -> list[int]:
+            return [connections_of(pid, line.port) for pid in workers]
+
+        with ExitStack() as stack:
+
+            def connect() -> None:
+                stack.enter_context(socket.create_connection((HOST, line.port)))
+
+            while not all(shares()):  # some may not serve yet
+                connect()
+                await asyncio.sleep(0.05)
+            few = sum(shares())
+            for _ in range(20 * WORKERS):
+                connect()
+            while sum(shares()) < few + 20 * WORKERS:
+                await asyncio.sleep(0.02)
+            assert min(shares()) >= 15, shares()
+
+
+async def test_who_calls_waits_for_no_frozen_worker(line: Service) -> None:
+    """It has the fewest connections, and takes none: the others take its share."""
+    async with running(line):
+        frozen, *_ = workers_of(line)
+        os.kill(frozen, signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(10), httpx2.AsyncClient(trust_env=False) as client:
+                calls = [client.get(f"{line.url}/healthz") for _ in range(60)]
+                assert all(answer.is_success for answer in await asyncio.gather(*calls))
+        finally:
+            os.kill(frozen, signal.SIGCONT)
 
 
 async def test_a_wrong_setting_ends_all_of_them(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ Insecure = Annotated[
 ]
 Descriptor = Annotated[int | None, typer.Option("--fd", hidden=True)]
 Lifeline = Annotated[int | None, typer.Option("--lifeline", hidden=True)]
+Share = Annotated[str | None, typer.Option("--share", hidden=True)]
 Wait = Annotated[bool, typer.Option("--wait", hidden=True)]
 File = Annotated[
     Path, typer.Argument(help="A football-data.co.uk CSV, or JSON of OpenLigaDB or The Odds API.")
@@ -94,12 +95,13 @@ def run_line_provider(
     insecure: Insecure = False,  # noqa: FBT002 - a flag of the command line
     fd: Descriptor = None,
     lifeline: Lifeline = None,
+    share: Share = None,
     wait: Wait = False,  # noqa: FBT002 - likewise
 ) -> None:
     """Run the line: events, their coefficient, deadline and result."""
     from stakeline.cli import serve
 
-    options = serve.Options(host, port, workers, insecure, fd, lifeline, wait)
+    options = serve.Options(host, port, workers, insecure, fd, lifeline, share, wait)
     raise typer.Exit(serve.serve_line_provider(options))
 
 
@@ -112,13 +114,14 @@ def run_bet_maker(
     insecure: Insecure = False,  # noqa: FBT002 - a flag of the command line
     fd: Descriptor = None,
     lifeline: Lifeline = None,
+    share: Share = None,
     wait: Wait = False,  # noqa: FBT002 - likewise
 ) -> None:
     """Take bets, following a line-provider (BET_MAKER_LINE_PROVIDER_URL) or standalone."""
     from stakeline.cli import serve
 
     if context.invoked_subcommand is None:
-        options = serve.Options(host, port, workers, insecure, fd, lifeline, wait)
+        options = serve.Options(host, port, workers, insecure, fd, lifeline, share, wait)
         raise typer.Exit(serve.serve_bet_maker(options))
 
 

@@ -26,6 +26,7 @@ from stakeline.errors import Problem, Unavailable
 from stakeline.line_provider.settings import Settings as LineProviderSettings
 from stakeline.settings import WrongSetting
 from stakeline.web import binding, serving
+from stakeline.web.shares import Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +51,7 @@ class Options:
         insecure: whether others than this machine may reach it.
         fd: a socket that is bound already, in place of host and port.
         lifeline: the reading end of a pipe; the service ends when the pipe does.
+        share: of a worker, where it is seen how many connections each has, and its number: `7:0`.
         wait: whether nothing is read and nothing done until standard input says so.
     """
 
@@ -59,6 +61,7 @@ class Options:
     insecure: bool
     fd: int | None
     lifeline: int | None
+    share: str | None
     wait: bool
 
 
@@ -162,7 +165,7 @@ def _serve(
         raise WrongSetting(f"{names}: {chosen.host} {chosen.port}: {error.strerror}") from None
     if options.lifeline is not None:
         threading.Thread(target=_end_with, args=[options.lifeline], daemon=True).start()
-    if chosen.workers > 1:
+    if chosen.workers > 1 and options.share is None:
         service = prefix.lower().replace("_", "-")
         insecure = ["--insecure"] if chosen.insecure else []
         with sock:
@@ -170,7 +173,8 @@ def _serve(
     try:
         with sock:
             app = create_app()
-            serving.run(app, sock, lambda: _take_anew(app, type(chosen), options))
+            share = Share.read(options.share) if options.share else None
+            serving.run(app, sock, lambda: _take_anew(app, type(chosen), options), share)
     except OSError as error:
         raise WrongSetting(f"{prefix}_DATABASE_URL: {error.strerror}") from None
     except Unavailable as error:

@@ -19,7 +19,7 @@ from stakeline.web.binding import bind
 if TYPE_CHECKING:
     import socket
     from asyncio.subprocess import Process
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
     from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -180,6 +180,7 @@ async def start(
     lifeline: int,
     environment: dict[str, str],
     *options: str,
+    fds: Iterable[int] = (),
     wait: bool = False,
 ) -> Process:
     """A service's process on a socket that is bound already, so that no port can be lost to a race.
@@ -191,6 +192,7 @@ async def start(
             process does, however that happens.
         environment: its whole environment.
         options: further ones of its command.
+        fds: further file descriptors that it needs.
         wait: whether it does nothing but import before `_let_go`.
     """
     # It begins with this: SIGHUP waits there until settings can be read anew, and ends nobody.
@@ -201,7 +203,7 @@ async def start(
             *("--fd", str(sock.fileno()), "--lifeline", str(lifeline)),
             *(*options, *(["--wait"] if wait else [])),
             env=environment,
-            pass_fds=[sock.fileno(), lifeline],
+            pass_fds=[sock.fileno(), lifeline, *fds],
             stdin=asyncio.subprocess.PIPE if wait else asyncio.subprocess.DEVNULL,
             process_group=0,  # Ctrl-C is for the command, which then ends its services in order
         )

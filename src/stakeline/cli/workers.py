@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from stakeline.cli import services
+from stakeline.web.shares import Share
 
 if TYPE_CHECKING:
     import socket
@@ -43,6 +44,7 @@ async def run(service: str, sock: socket.socket, count: int, *options: str) -> i
         loop.add_signal_handler(name, told.set)
     lifeline, own_end = os.pipe()
     workers: dict[int, Process] = {}
+    counts = Share.made(count)
 
     def hand_on() -> None:
         for worker in workers.values():
@@ -58,12 +60,15 @@ async def run(service: str, sock: socket.socket, count: int, *options: str) -> i
             began = time.monotonic()
             try:
                 worker = workers[number] = await services.start(
-                    service, sock, lifeline, dict(os.environ), "--workers", "1", *options
+                    *(service, sock, lifeline, dict(os.environ)),
+                    *("--workers", str(count), "--share", f"{counts.fileno()}:{number}", *options),
+                    fds=[counts.fileno()],
                 )
             except OSError as error:  # no more processes, no memory: the others serve on
                 log.exception("a worker cannot be started", worker=number, exc_info=error)
             else:
                 status = await worker.wait()
+                Share(counts.fileno(), number).absent()
                 if first and status == services.WRONG_SETTING:
                     return
                 first = False
@@ -81,4 +86,5 @@ async def run(service: str, sock: socket.socket, count: int, *options: str) -> i
     finally:
         os.close(lifeline)
         os.close(own_end)
+        counts.close()
     return 0 if told.is_set() else services.WRONG_SETTING

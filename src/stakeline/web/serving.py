@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from stakeline.web.doors import Door
 from stakeline.web.protocol import Protocol
 
 if TYPE_CHECKING:
@@ -19,12 +20,8 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-DOORS = 32
-"""By how many file descriptors the socket is listened to.
+    from stakeline.web.shares import Share
 
-libuv takes one connection from each at a turn of its loop. Under load a turn takes tens of
-milliseconds, and new connections would wait behind those that are there, for seconds.
-"""
 GRACE_S = 8
 """How long requests under way may take to end, once serving stops."""
 DRAIN_S = 0.2
@@ -32,10 +29,15 @@ DRAIN_S = 0.2
 
 
 class Server(uvicorn.Server):
-    """uvicorn, but SIGTERM drains: not ready first, then no new requests, exit status 0."""
+    """uvicorn, but SIGTERM drains: not ready first, then no new requests, exit status 0.
 
-    def __init__(self, app: FastAPI) -> None:
-        self.app = app
+    Args:
+        app: what is served.
+        share: where other processes take connections from the same socket, too.
+    """
+
+    def __init__(self, app: FastAPI, share: Share | None = None) -> None:
+        self.app, self._share = app, share
         super().__init__(
             uvicorn.Config(
                 app,
@@ -52,16 +54,33 @@ class Server(uvicorn.Server):
             )
         )
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take connections from the only one of `sockets`, by a door in place of uvicorn's."""
+        (sock,) = sockets or []
+        self.servers = []
+        self._door = Door(
+            sock,
+            lambda: Protocol(self.config, self.server_state, {}),
+            lambda: len(self.server_state.connections),
+            self._share,
+        )
+        self.started = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no new connections, and end those that are there once they are answered."""
+        await self._door.close()
+        await super().shutdown(sockets)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's
         """Begin to drain; a further Ctrl-C stops at once."""
         if self.app.state.draining and sig == signal.SIGINT:
             self.should_exit = self.force_exit = True
-            asyncio.get_running_loop().call_soon(self._abort)
         self.app.state.draining = True
         asyncio.get_running_loop().call_later(DRAIN_S, self._stop)
 
     async def on_tick(self, counter: int) -> bool:
         """Also look at every connection, twice a second; uvicorn's ticks are ten."""
+        self._door.note()
         if counter % 5 == 0:
             for connection in list(self.server_state.connections):
                 if isinstance(connection, Protocol):
@@ -71,14 +90,13 @@ class Server(uvicorn.Server):
     def _stop(self) -> None:
         self.should_exit = True
 
-    def _abort(self) -> None:
-        # From Python 3.12 on a closed server waits for its connections, even when forced.
-        for connection in list(self.server_state.connections):
-            if connection.transport is not None:
-                connection.transport.abort()
 
-
-def run(app: FastAPI, sock: socket.socket, take_anew: Callable[[], None]) -> None:
+def run(
+    app: FastAPI,
+    sock: socket.socket,
+    take_anew: Callable[[], None],
+    share: Share | None = None,
+) -> None:
     """`serve`, on the fastest event loop there is.
 
     Args:
@@ -86,6 +104,7 @@ def run(app: FastAPI, sock: socket.socket, take_anew: Callable[[], None]) -> Non
         sock: a bound socket.
         take_anew: called at SIGHUP, to read anew what may change while it serves; also at one that
             was blocked so far.
+        share: where other processes take connections from the same socket, too.
 
     Raises:
         Exception: whatever the application's start raises.
@@ -95,10 +114,10 @@ def run(app: FastAPI, sock: socket.socket, take_anew: Callable[[], None]) -> Non
         loop.add_signal_handler(signal.SIGHUP, take_anew)
         # A signal that comes before uvloop runs would be lost.
         loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, {signal.SIGHUP})
-        runner.run(serve(app, sock))
+        runner.run(serve(app, sock, share))
 
 
-async def serve(app: FastAPI, sock: socket.socket) -> None:
+async def serve(app: FastAPI, sock: socket.socket, share: Share | None = None) -> None:
     """Serve `app` on a bound socket until SIGTERM or SIGINT.
 
     Raises:
@@ -113,4 +132,4 @@ async def serve(app: FastAPI, sock: socket.socket) -> None:
         # SQLite's thread gives up the interpreter at each statement and row, and would wait 5 ms to
         # have it back: a group took longer than it has bets.
         sys.setswitchinterval(0.0002)
-        await Server(app).serve([sock, *(sock.dup() for _ in range(DOORS - 1))])
+        await Server(app, share).serve([sock])
