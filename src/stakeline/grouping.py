@@ -35,6 +35,8 @@ MOST_LOOKS = 8
 
 They are counted instead of asking a clock, so that a process that was frozen turns nobody away.
 """
+COMPANY_S = 0.002
+"""How long the first one waits for as many requests as lately shared a group, if patient."""
 ANSWER_LOOKS = 22
 """How many looks one waits for the answer: a slow group before its own, and its own."""
 
@@ -55,13 +57,16 @@ class _Request(Generic[A, G]):
 class Grouping(Generic[A, G]):
     """Has what requests ask for committed in groups, one transaction after another.
 
-    Nobody waits for company while nothing is under way: a lone request is a group at once.
+    Nobody waits for company while nothing is under way: a lone request is a group at once, unless
+    it is `patient` and lately had company.
 
     Args:
         commit: carries out a group in one transaction; each one's own answer, in order. It raises
             `Unavailable` where nothing was written, or nobody knows.
         sizes: takes up how many shared a commit.
         at_once: how many groups may be under way, if their order does not matter.
+        patient: whether larger groups are worth some waiting. Where several processes each have
+            groups, all of them are small, and what a group costs is taken from each other.
         note: hears all answers.
     """
 
@@ -71,17 +76,21 @@ class Grouping(Generic[A, G]):
         sizes: Histogram,
         *,
         at_once: int = 1,
+        patient: bool = False,
         note: Callable[[list[G | Problem]], None] = lambda _: None,
     ) -> None:
         self._commit = commit
         self._sizes = sizes
         self._at_once = at_once
+        self._patient = patient
         self._note = note
         self._waiting: deque[_Request[A, G]] = deque()
         self._under_way: list[list[_Request[A, G]]] = []
         self._requests_under_way = 0
         self._count = 0
         self._looks = 0
+        self._lately = self._company = 0
+        self._patience: asyncio.TimerHandle | None = None
         self._arrived = asyncio.Event()
 
     async def ask(self, asked: Sequence[A]) -> list[G | Problem]:
@@ -101,8 +110,7 @@ class Grouping(Generic[A, G]):
         request: _Request[A, G] = _Request(asked, answered, self._looks)
         self._waiting.append(request)
         self._count += len(asked)
-        if self._is_worth_a_group():
-            self._arrived.set()
+        self._wake()
         return await request.answered
 
     @asynccontextmanager
@@ -121,8 +129,7 @@ class Grouping(Generic[A, G]):
                 await self._arrived.wait()
             await asyncio.sleep(LOOK_S)
             self._looks += 1
-            if self._is_worth_a_group():
-                self._arrived.set()
+            self._wake()
             while self._waiting and self._looks - self._waiting[0].began > ANSWER_LOOKS:
                 late = self._waiting.popleft()
                 self._count -= len(late.asked)
@@ -139,8 +146,7 @@ class Grouping(Generic[A, G]):
             group = self._next_group()
             self._under_way.append(group)
             self._requests_under_way += len(group)
-            if self._is_worth_a_group():  # not all of them fitted in
-                self._arrived.set()
+            self._wake()  # perhaps not all of them fitted in
             try:
                 answers = await self._carry_out(_asked_by(group))
             except Unavailable as problem:
@@ -158,6 +164,17 @@ class Grouping(Generic[A, G]):
             for request, (start, end) in zip(group, pairwise(ends), strict=True):
                 request.answer(answers[start:end])
 
+    def _wake(self) -> None:
+        if self._is_worth_a_group():
+            self._arrived.set()
+        elif self._company and self._waiting and self._patience is None:
+            loop = asyncio.get_running_loop()
+            self._patience = loop.call_later(COMPANY_S, self._do_without_company)
+
+    def _do_without_company(self) -> None:
+        self._patience, self._company = None, 0
+        self._wake()
+
     def _is_worth_a_group(self) -> bool:
         """Whether as many requests wait as are under way, or the first one has waited for long.
 
@@ -167,7 +184,8 @@ class Grouping(Generic[A, G]):
         """
         waiting = self._waiting
         return bool(waiting) and (
-            len(waiting) >= self._requests_under_way or self._looks - waiting[0].began >= SOON_LOOKS
+            len(waiting) >= max(self._requests_under_way, self._company)
+            or self._looks - waiting[0].began >= SOON_LOOKS
         )
 
     def _next_group(self) -> list[_Request[A, G]]:
@@ -178,6 +196,11 @@ class Grouping(Generic[A, G]):
             size += len(group[-1].asked)
         self._count -= size
         self._sizes.observe(size)
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        if self._patient:
+            self._lately = self._company = max(len(group), self._lately * 3 // 4)
         return group
 
     async def _carry_out(self, asked: Sequence[A]) -> list[G | Problem]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stakeline import clock
+from stakeline import clock, grouping
 from stakeline.settings import WrongSetting
 from tests.bet_maker.calls import bet_of, new_id, placed, refused
 from tests.serving import bet_maker, serving
@@ -173,3 +175,19 @@ async def test_lists_for_pages_are_kept_for_one_origin_alone(tmp_path: Path) -> 
     assert "access-control-allow-origin" not in alone.headers
     assert page.headers["access-control-allow-origin"] == here
     assert alone.headers["etag"] == page.headers["etag"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_worker_is_patient_and_a_lone_process_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    """With others beside it it waits for the company that it lately had."""
+    monkeypatch.setattr(grouping, "COMPANY_S", 0.1)
+    took = []
+    async with serving(bet_maker(tmp_path, None, workers=workers)) as served:
+        await asyncio.gather(*(placed(served, new_id()) for _ in range(20)))
+        for _ in range(4):
+            began = time.perf_counter()
+            await placed(served, new_id())
+            took.append(time.perf_counter() - began)
+    assert (min(took) >= 0.1) == (workers > 1), took

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
 from prometheus_client import CollectorRegistry, Histogram
 
 from stakeline import grouping
@@ -14,19 +15,20 @@ from stakeline.grouping import Grouping
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    import pytest
-
     from stakeline.errors import Problem
 
     Answers = list[str | Problem]
 
 
 def grouping_of(
-    commit: Callable[[Sequence[str]], Awaitable[Answers]], at_once: int = 1
+    commit: Callable[[Sequence[str]], Awaitable[Answers]],
+    at_once: int = 1,
+    *,
+    patient: bool = False,
 ) -> Grouping[str, str]:
     """One that commits so."""
     sizes = Histogram("sizes", "Sizes.", registry=CollectorRegistry())
-    return Grouping(commit, sizes, at_once=at_once)
+    return Grouping(commit, sizes, at_once=at_once, patient=patient)
 
 
 async def test_who_waits_too_long_is_told_and_not_carried_out(
@@ -149,3 +151,110 @@ async def test_a_group_that_takes_long_keeps_nobody_from_the_next_one(
         assert await just_now == ["e"]
         for one in stuck:
             assert [type(answer) for answer in await one] == [Unavailable]
+
+
+class Patient:
+    """A patient grouping, whose every group ends once it may, and what was asked of it."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[str]] = []
+        self.grouping = grouping_of(self._commit, patient=True)
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+        self._asking: list[asyncio.Task[Answers]] = []
+
+    async def _commit(self, asked: Sequence[str]) -> Answers:
+        self.groups.append(list(asked))
+        await self.may_end.wait()
+        return list(asked)
+
+    async def ask(self, each: str) -> None:
+        """Ask for each of these letters; all that can begin has begun then."""
+        self._asking.extend(asyncio.create_task(self.grouping.ask([one])) for one in each)
+        for _ in range(8):
+            await asyncio.sleep(0)
+
+    async def answers(self) -> None:
+        """Return once all of them are answered."""
+        await asyncio.gather(*self._asking)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> Patient:
+    """One that waits for company for longer than any test lets it, and looks at nothing else."""
+    monkeypatch.setattr(grouping, "COMPANY_S", 60)
+    monkeypatch.setattr(grouping, "LOOK_S", 60)
+    return Patient()
+
+
+async def test_lone_requests_wait_for_nobody(patient: Patient) -> None:
+    """However patient it is: one that lately had no company is not held back."""
+    async with patient.grouping.running(), asyncio.timeout(5):
+        for each in "abc":
+            await patient.ask(each)
+        assert patient.groups == [["a"], ["b"], ["c"]]
+
+
+async def test_a_patient_group_waits_for_as_many_as_lately_came(patient: Patient) -> None:
+    """And begins with the last of them."""
+    async with patient.grouping.running(), asyncio.timeout(5):
+        await patient.ask("abc")
+        await patient.ask("d")
+        await patient.ask("e")
+        assert patient.groups == [["a", "b", "c"]]
+        await patient.ask("f")
+        assert patient.groups[1:] == [["d", "e", "f"]]
+        await patient.answers()
+
+
+async def test_patience_ends(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Company that does not come holds nobody up for longer than that, and less each time."""
+    monkeypatch.setattr(grouping, "COMPANY_S", 0.05)
+    loop = asyncio.get_running_loop()
+    async with patient.grouping.running(), asyncio.timeout(5):
+        await patient.ask("abc")
+        took = []
+        for each in "defg":
+            began = loop.time()
+            await patient.ask(each)
+            await patient.answers()
+            took.append(loop.time() - began)
+    # Lately three, then two as three quarters of them, then one, and that is no company.
+    assert min(took[:2]) >= 0.049
+    assert max(took[2:]) < 0.04
+    assert patient.groups == [["a", "b", "c"], ["d"], ["e"], ["f"], ["g"]]
+
+
+async def test_who_has_waited_for_a_group_waits_for_no_company(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time counts from when it came, not from when it could have begun."""
+    monkeypatch.setattr(grouping, "COMPANY_S", 0.01)
+    async with patient.grouping.running(), asyncio.timeout(5):
+        patient.may_end.clear()
+        await patient.ask("abc")
+        await patient.ask("d")
+        await asyncio.sleep(0.02)
+        monkeypatch.setattr(grouping, "COMPANY_S", 60)
+        assert patient.groups == [["a", "b", "c"]]
+        patient.may_end.set()
+        await patient.answers()
+    assert patient.groups[1:] == [["d"]]
+
+
+async def test_each_group_has_its_own_time_for_company(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not cut short because another one waited before it."""
+    monkeypatch.setattr(grouping, "COMPANY_S", 0.1)
+    loop = asyncio.get_running_loop()
+    async with patient.grouping.running(), asyncio.timeout(5):
+        await patient.ask("abc")
+        await patient.ask("d")
+        await asyncio.sleep(0.06)
+        await patient.ask("ef")
+        began = loop.time()
+        await patient.ask("g")
+        await patient.answers()
+        assert loop.time() - began >= 0.099
+    assert patient.groups == [["a", "b", "c"], ["d", "e", "f"], ["g"]]

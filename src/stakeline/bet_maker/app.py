@@ -63,7 +63,12 @@ def create_app(settings: Settings) -> FastAPI:
     follower = None if heard is None else Follower(database, heard, registry)
     line = Standalone(database) if follower is None else follower
     limited = Limits.of(settings)
-    writer = Writer(database, registry, standalone=heard is None, limits=limited)
+    writer = Writer(
+        *(database, registry),
+        standalone=heard is None,
+        limits=limited,
+        is_one_of_many=settings.workers > 1,
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -30,6 +30,7 @@ class Writer:
         *,
         standalone: bool,
         limits: Limits | None = None,
+        is_one_of_many: bool = False,
     ) -> None:
         self._database = database
         self._limits = limits
@@ -44,7 +45,11 @@ class Writer:
             buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
         )
         self._grouping = Grouping(
-            self._commit, sizes, at_once=database.writes_at_once, note=self._note
+            self._commit,
+            sizes,
+            at_once=database.writes_at_once,
+            patient=is_one_of_many,
+            note=self._note,
         )
 
     def place(self, asked: Sequence[Asked]) -> Awaitable[list[Bet | Problem]]:
