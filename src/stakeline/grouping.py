@@ -172,7 +172,7 @@ class Grouping(Generic[A, G]):
             self._patience = loop.call_later(COMPANY_S, self._do_without_company)
 
     def _do_without_company(self) -> None:
-        self._patience, self._company = None, 0
+        self._company = 0
         self._wake()
 
     def _is_worth_a_group(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 from contextlib import ExitStack, suppress
@@ -49,12 +50,32 @@ def alive(pid: int) -> bool:
     return False
 
 
+def links_of(pid: int) -> dict[Path, str]:
+    """What each file descriptor of the process is."""
+    found = {}
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):  # it was closed meanwhile
+            found[fd] = str(fd.readlink())
+    return found
+
+
 def connections_of(pid: int, port: int) -> int:
     """How many connections the process has that came to this port (proc(5): /proc/net/tcp)."""
-    own = {str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+    own = set(links_of(pid).values())
     rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     there = [row[9] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"]
     return sum(f"socket:[{inode}]" in own for inode in there)
+
+
+def is_open(port: int) -> bool:
+    """Whether connections are taken there, or may be."""
+    try:
+        socket.create_connection((HOST, port)).close()
+    except ConnectionRefusedError:
+        return False
+    except ConnectionResetError:  # it came as the socket closed
+        return True
+    return True
 
 
 async def until_gone(pids: list[int]) -> None:
@@ -148,6 +169,53 @@ async def test_who_calls_waits_for_no_frozen_worker(line: Service) -> None:
                 assert all(answer.is_success for answer in await asyncio.gather(*calls))
         finally:
             os.kill(frozen, signal.SIGCONT)
+
+
+async def test_a_worker_that_has_ended_is_not_reckoned_with(line: Service) -> None:
+    """It had few connections when it was killed; the others leave it none until it serves again."""
+    async with running(line), asyncio.timeout(20):
+        what = links_of(line.process.pid)
+        shares = next(fd for fd, link in what.items() if link.startswith("/memfd:shares"))
+
+        def absent() -> int:
+            return shares.read_bytes().count(b"\xff" * 4)
+
+        while absent():
+            await asyncio.sleep(0.02)
+        os.kill(workers_of(line)[1], signal.SIGKILL)
+        while absent() != 1:
+            await asyncio.sleep(0.001)
+        while absent():
+            await asyncio.sleep(0.02)
+
+
+async def test_a_worker_that_cannot_be_started_anew_is_tried_again(line: Service) -> None:
+    """While there are no descriptors for another one, those that are there serve on."""
+    async with running(line), asyncio.timeout(20):
+        pid = line.process.pid
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        used = {int(fd.name) for fd in links_of(pid)}
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (min({*range(1000)} - used), before[1]))
+        os.kill(workers_of(line)[0], signal.SIGKILL)
+        while "a worker cannot be started" not in line.log.read_text():
+            await asyncio.sleep(0.05)
+        assert (await line.client.get("/healthz")).is_success
+        assert len(workers_of(line)) == WORKERS - 1
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        while len(workers_of(line)) < WORKERS:
+            await asyncio.sleep(0.05)
+
+
+async def test_who_comes_while_the_last_worker_ends_is_turned_away_at_once(line: Service) -> None:
+    """Nobody waits for a request that will never be whole."""
+    async with running(line), asyncio.timeout(8):
+        with socket.create_connection((HOST, line.port)) as half:
+            half.sendall(b"PUT /events/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
+            await asyncio.sleep(0.2)
+            line.signal(signal.SIGTERM)
+            while is_open(line.port):
+                await asyncio.sleep(0.1)
+            assert workers_of(line)
 
 
 async def test_a_wrong_setting_ends_all_of_them(tmp_path: Path) -> None:

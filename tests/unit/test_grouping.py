@@ -158,7 +158,7 @@ class Patient:
 
     def __init__(self) -> None:
         self.groups: list[list[str]] = []
-        self.grouping = grouping_of(self._commit, patient=True)
+        self.grouping = grouping_of(self._commit, 2, patient=True)
         self.may_end = asyncio.Event()
         self.may_end.set()
         self._asking: list[asyncio.Task[Answers]] = []
@@ -236,7 +236,7 @@ async def test_who_has_waited_for_a_group_waits_for_no_company(
         await patient.ask("d")
         await asyncio.sleep(0.02)
         monkeypatch.setattr(grouping, "COMPANY_S", 60)
-        assert patient.groups == [["a", "b", "c"]]
+        assert patient.groups == [["a", "b", "c"]]  # fewer than are under way
         patient.may_end.set()
         await patient.answers()
     assert patient.groups[1:] == [["d"]]

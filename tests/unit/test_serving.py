@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import select
 import signal
@@ -10,6 +11,7 @@ import socket
 import statistics
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -19,10 +21,12 @@ import uvloop
 
 from stakeline.web import serving
 from stakeline.web.binding import bind
+from stakeline.web.shares import Share
 from tests.serving import line_provider
 from tests.unit.sample import create_app
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from fastapi import FastAPI
@@ -148,6 +152,49 @@ def test_a_service_runs_until_a_signal_comes() -> None:
     serving.run(app, sock, lambda: None)
     stopper.join()
     assert app.state.draining
+
+
+def test_a_forced_end_breaks_answers_off_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever presses Ctrl-C twice knows that what is being sent does not come to its end."""
+    sock, app = bind("127.0.0.1", 0), create_app()
+    sock.listen()
+
+    def interrupt() -> None:
+        with httpx2.stream("GET", f"{address(sock)}/long", trust_env=False) as answer:
+            parts = answer.iter_bytes()
+            assert next(parts) == b"the beginning"
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.05)
+            with pytest.raises(httpx2.TransportError):
+                next(parts)
+
+    with ThreadPoolExecutor() as pool:
+        interrupted = pool.submit(interrupt)
+        serving.run(app, sock, lambda: None)
+        interrupted.result(timeout=10)
+    assert [each.message for each in caplog.records if each.levelno >= logging.WARNING] == []
+
+
+async def test_other_processes_know_how_many_connections_there_are() -> None:
+    """While it serves, when they end, and that there will be none after its end."""
+    sock = bind("127.0.0.1", 0)
+
+    async def become(connections: Callable[[int], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not connections(other.least()):
+                await asyncio.sleep(0.01)
+
+    with Share.made(2) as file:
+        own, other = (Share.of(file.fileno(), number) for number in range(2))
+        task = asyncio.create_task(serving.serve(create_app(), sock, own))
+        async with client_of(sock) as client:
+            await answering(client)
+            await become(lambda least: least == 1)
+        await become(lambda least: least == 0)
+        signal.raise_signal(signal.SIGTERM)
+        await task
+        assert other.least() > 1_000_000
 
 
 @pytest.mark.sqlite

@@ -55,7 +55,7 @@ async def run(service: str, sock: socket.socket, count: int, *options: str) -> i
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
     async def keep(number: int) -> None:
-        first = True
+        first, share = True, Share.of(counts.fileno(), number)
         while True:
             began = time.monotonic()
             try:
@@ -68,7 +68,7 @@ async def run(service: str, sock: socket.socket, count: int, *options: str) -> i
                 log.exception("a worker cannot be started", worker=number, exc_info=error)
             else:
                 status = await worker.wait()
-                Share(counts.fileno(), number).absent()
+                share.absent()
                 if first and status == services.WRONG_SETTING:
                     return
                 first = False
@@ -82,6 +82,7 @@ async def run(service: str, sock: socket.socket, count: int, *options: str) -> i
         for task in (stop, *kept):
             task.cancel()
         await asyncio.wait({stop, *kept})
+        sock.close()  # or whoever comes now waits for the last worker's end, and is turned away
         await asyncio.gather(*(services.stop(worker) for worker in workers.values()))
     finally:
         os.close(lifeline)

@@ -12,6 +12,7 @@ import uvicorn
 
 from stakeline.web.doors import Door
 from stakeline.web.protocol import Protocol
+from stakeline.web.shares import Share
 
 if TYPE_CHECKING:
     import socket
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from fastapi import FastAPI
-
-    from stakeline.web.shares import Share
 
 GRACE_S = 8
 """How long requests under way may take to end, once serving stops."""
@@ -33,11 +32,11 @@ class Server(uvicorn.Server):
 
     Args:
         app: what is served.
-        share: where other processes take connections from the same socket, too.
+        share: its own among processes that take connections from the same socket, if there are any.
     """
 
     def __init__(self, app: FastAPI, share: Share | None = None) -> None:
-        self.app, self._share = app, share
+        self.app, self._share = app, share or Share.whole()
         super().__init__(
             uvicorn.Config(
                 app,
@@ -61,7 +60,7 @@ class Server(uvicorn.Server):
         self._door = Door(
             sock,
             lambda: Protocol(self.config, self.server_state, {}),
-            lambda: len(self.server_state.connections),
+            self.server_state.connections,
             self._share,
         )
         self.started = True
@@ -75,6 +74,7 @@ class Server(uvicorn.Server):
         """Begin to drain; a further Ctrl-C stops at once."""
         if self.app.state.draining and sig == signal.SIGINT:
             self.should_exit = self.force_exit = True
+            asyncio.get_running_loop().call_soon(self._abort)
         self.app.state.draining = True
         asyncio.get_running_loop().call_later(DRAIN_S, self._stop)
 
@@ -90,6 +90,12 @@ class Server(uvicorn.Server):
     def _stop(self) -> None:
         self.should_exit = True
 
+    def _abort(self) -> None:
+        # Else what is being sent ends with the loop, and says so at length.
+        for connection in list(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+
 
 def run(
     app: FastAPI,
@@ -104,7 +110,7 @@ def run(
         sock: a bound socket.
         take_anew: called at SIGHUP, to read anew what may change while it serves; also at one that
             was blocked so far.
-        share: where other processes take connections from the same socket, too.
+        share: its own among processes that take connections from the same socket, if there are any.
 
     Raises:
         Exception: whatever the application's start raises.

@@ -18,12 +18,12 @@ class Share:
     """One process's number of connections, and the others', in memory that all of them see.
 
     Args:
-        fd: of a file that `made` has made.
+        memory: four bytes for each process.
         number: which process it is, from 0.
     """
 
-    def __init__(self, fd: int, number: int) -> None:
-        self._counts = memoryview(mmap.mmap(fd, 0)).cast("I")
+    def __init__(self, memory: mmap.mmap, number: int) -> None:
+        self._counts = memoryview(memory).cast("I")
         self._number = number
 
     @staticmethod
@@ -38,21 +38,35 @@ class Share:
         return file
 
     @classmethod
+    def of(cls, fd: int, number: int) -> Self:
+        """A process's, in a file that `made` has made.
+
+        Raises:
+            OSError: there is no room for it.
+        """
+        return cls(mmap.mmap(fd, 0), number)
+
+    @classmethod
     def read(cls, written: str) -> Self:
-        """The one that is written as its fd and its number: `7:0`."""
+        """The same, with its fd and its number as a text: `7:0`."""
         fd, number = map(int, written.split(":"))
-        return cls(fd, number)
+        return cls.of(fd, number)
+
+    @classmethod
+    def whole(cls) -> Self:
+        """That of the only process."""
+        return cls(mmap.mmap(-1, 4), 0)
 
     def absent(self) -> None:
         """Note that this process takes no connections."""
         self._counts[self._number] = _ABSENT
 
-    def room(self, own: int) -> int:
-        """Note how many connections this process has, and say how many more are its share.
+    def note(self, connections: int) -> None:
+        """Note how many this process has."""
+        self._counts[self._number] = connections
 
-        It is one more than the process with the least of them has, and an eighth, so that thousands
-        are taken soon; 0 or less where that is had already.
-        """
-        self._counts[self._number] = own
-        least = min(self._counts)
-        return least + 1 + least // 8 - own
+    def least(self) -> int:
+        """The least that any other process has; very many where no other one takes any."""
+        counts = self._counts.tolist()
+        del counts[self._number]
+        return min(counts, default=_ABSENT)
